@@ -31,6 +31,7 @@ from client.resources.episodes import Episodes
 from client.resources.films import Films
 from client.resources.imports import Imports
 from client.resources.media import Media
+from client.resources.notes import Notes
 from client.resources.projects import Projects
 from client.resources.reviews import Reviews
 from client.resources.runs import Runs
@@ -79,6 +80,7 @@ class AsyncRetake:
         self.segments = Segments(self.transport)
         self.assets = Assets(self.transport)
         self.versions = Versions(self.transport)
+        self.notes = Notes(self.transport)
         self.runs = Runs(self.transport)
         self.reviews = Reviews(self.transport)
         self.bulk = Bulk(self.transport)

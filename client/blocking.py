@@ -27,6 +27,7 @@ from client.resources import (
     films,
     imports,
     media,
+    notes,
     projects,
     reviews,
     runs,
@@ -209,6 +210,15 @@ class Versions(Group[versions.Versions]):
     rollback = blocking(versions.Versions.rollback)
 
 
+class Notes(Group[notes.Notes]):
+    of = blocking(notes.Notes.of)
+    get = blocking(notes.Notes.get)
+    create = blocking(notes.Notes.create)
+    update = blocking(notes.Notes.update)
+    resolve = blocking(notes.Notes.resolve)
+    delete = blocking(notes.Notes.delete)
+
+
 class Runs(Group[runs.Runs]):
     all = listing(runs.Runs.all)
     get = blocking(runs.Runs.get)
@@ -266,6 +276,7 @@ class Retake:
         self.segments = Segments(self._portal, client.segments)
         self.assets = Assets(self._portal, client.assets)
         self.versions = Versions(self._portal, client.versions)
+        self.notes = Notes(self._portal, client.notes)
         self.runs = Runs(self._portal, client.runs)
         self.reviews = Reviews(self._portal, client.reviews)
         self.bulk = Bulk(self._portal, client.bulk)

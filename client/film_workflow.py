@@ -37,6 +37,7 @@ class Reject:
     changes: dict[str, Any] | None = None
     rating: int | None = None
     regenerate: bool = True
+    note_ids: tuple[str, ...] = ()
 
 
 Decide = Callable[[Run], Awaitable[Accept | Reject]]
@@ -154,7 +155,7 @@ async def submit(client: AsyncRetake, run: Run, decision: Accept | Reject, versi
     match decision:
         case Accept(rating=rating, feedback=feedback):
             return await client.reviews.approve(run.id, version_id=version_id, rating=rating, feedback=feedback)
-        case Reject(feedback=feedback, changes=changes, rating=rating, regenerate=regenerate):
+        case Reject(feedback=feedback, changes=changes, rating=rating, regenerate=regenerate, note_ids=note_ids):
             return await client.reviews.reject(
                 run.id,
                 version_id=version_id,
@@ -162,6 +163,7 @@ async def submit(client: AsyncRetake, run: Run, decision: Accept | Reject, versi
                 feedback=feedback,
                 suggested_changes=changes,
                 regenerate=regenerate,
+                note_ids=note_ids,
             )
 
 

@@ -24,6 +24,7 @@ _PANELS = {
         "watch": "client.cli.watch:watch",
         "review": "client.cli.reviews:review",
         "bulk": "client.cli.bulk:app",
+        "notes": "client.cli.notes:app",
         "versions": "client.cli.versions:versions",
         "compile": "client.cli.films:compile_",
         "render": "client.cli.batches:render",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
@@ -52,6 +53,12 @@ async def review(
             "--again/--no-again", help="With --reject: start another run.  [default: only if changes are given]"
         ),
     ] = None,
+    with_notes: Annotated[
+        bool,
+        typer.Option(
+            "--with-notes", help="With --reject: the open notes about the version become changes for the next run."
+        ),
+    ] = False,
     variant: Annotated[
         int | None,
         typer.Option("--variant", metavar="N", min=1, max=4, help="With --accept: variant N, if there are several."),
@@ -75,6 +82,8 @@ async def review(
     """
     decision = _decision(accept, reject, rating, reason, suggest, change, again)
     _check_selection(decision, run, everything, variant, version)
+    if with_notes and (not reject or run is None):
+        raise UsageError("--with-notes needs a rejection of one run.", "Add RUN and --reject.")
     async with session.connect() as client:
         if run is not None:
             waiting = [await client.runs.get(run)]
@@ -83,6 +92,8 @@ async def review(
         if decision is not None and everything:
             await decide_all(session, client, waiting, decision)
         elif decision is not None:
+            if with_notes and isinstance(decision, Reject):
+                decision = await _with_notes(client, waiting[0], decision, again)
             decided = await _decide(client, waiting[0], decision, variant, version)
             session.line(*review_line(waiting[0], decided))
             session.emit(decided)
@@ -116,6 +127,24 @@ def _decision(
     if rating is not None or reason:
         raise UsageError("A rating or a reason needs a decision.", "Add --accept or --reject.")
     return None
+
+
+async def _with_notes(client: AsyncRetake, run: Run, decision: Reject, again: bool | None) -> Reject:
+    """The rejection with what the open notes about the run's version ask for. Raises UsageError without any."""
+    if len(run.versions) != 1:
+        raise UsageError("--with-notes needs a run with one version.", "Give the changes with --suggest.")
+    notes = [n for n in await client.notes.of(run.versions[0].id) if not n.resolved]
+    if not notes:
+        raise UsageError("There are no open notes about this version.", "Write one: retake notes add.")
+    changes = dict(decision.changes or {})
+    lines = [changes.get("prompt_modifications"), *(note.change for note in notes)]
+    changes["prompt_modifications"] = "\n".join(line for line in lines if line)
+    return replace(
+        decision,
+        changes=changes,
+        regenerate=True if again is None else again,
+        note_ids=tuple(note.id for note in notes),
+    )
 
 
 def _check_selection(

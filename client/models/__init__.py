@@ -8,6 +8,7 @@ from client.models.bulk import BulkOutcome, BulkResult, BulkTarget
 from client.models.episodes import AssetOutline, Episode, EpisodeOutline, Output, Revision, SegmentOutline
 from client.models.films import Compilation, CompilationStatus, StartedCompilation
 from client.models.imports import Import, ImportStatus
+from client.models.notes import Note, NoteList
 from client.models.projects import (
     Character,
     FeedEntry,
@@ -53,6 +54,8 @@ __all__ = [
     "Metrics",
     "Model",
     "Money",
+    "Note",
+    "NoteList",
     "Output",
     "Problem",
     "Project",

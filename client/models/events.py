@@ -136,6 +136,8 @@ class Changed(Event):
     resource: str | None = None
     id: str | None = None
     deleted: bool = False
+    version_id: str | None = None
+    """That a note is about."""
 
 
 class ActiveRun(RunEvent):

@@ -26,6 +26,7 @@ class Review(Resource):
     rating: int | None = None
     feedback: str | None = None
     suggested_changes: dict[str, Any] | None = None
+    note_ids: list[str] = []
     user_id: str | None = None
     verdict: str | None = None
     next_run_id: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Unpack
 
 from client.models import Review, ReviewAction
@@ -20,10 +21,11 @@ class Reviews(Resource):
         version_id: str | None = None,
         rating: int | None = None,
         feedback: str | None = None,
+        note_ids: Sequence[str] = (),
         key: str | None = None,
     ) -> Review:
         """Accept the preview of a run. Name the version if there are variants, or to be sure which one you accept."""
-        body = {"version_id": version_id, "rating": rating, "feedback": feedback}
+        body = {"version_id": version_id, "rating": rating, "feedback": feedback, "note_ids": list(note_ids) or None}
         return await self._decide(run_id, ReviewAction.APPROVE, body, key)
 
     async def reject(
@@ -35,6 +37,7 @@ class Reviews(Resource):
         feedback: str | None = None,
         suggested_changes: dict[str, Any] | None = None,
         regenerate: bool | None = None,
+        note_ids: Sequence[str] = (),
         key: str | None = None,
     ) -> Review:
         """Reject the preview of a run. `suggested_changes` start a new run, unless `regenerate` is False."""
@@ -44,6 +47,7 @@ class Reviews(Resource):
             "feedback": feedback,
             "suggested_changes": suggested_changes or None,
             "regenerate": regenerate,
+            "note_ids": list(note_ids) or None,
         }
         return await self._decide(run_id, ReviewAction.REJECT, body, key)
 

@@ -10,13 +10,14 @@ from services.gateway.commands.timeline import IDS_AT_ONCE
 from services.gateway.domain.assets import MAX_DIRECTIONS
 from services.gateway.domain.episodes import MAX_SEGMENTS
 from services.gateway.domain.errors import Refusal
+from services.gateway.domain.notes import MAX_PINNED, pinned
 from services.gateway.domain.open_objects import MAX_CHARACTERS, MAX_TEXT, size_problem
 from services.gateway.domain.settings import MAX_BYTES, merged, snapshot
 from services.generator.domain.film_splits import MAX_SPANS
 from services.generator.domain.problems import MOST_CAUSE_CHARACTERS
 from shared.contracts.base import Event
 from shared.contracts.events.compiler import Chapter, FilmReport
-from shared.contracts.events.gateway import CompileItem
+from shared.contracts.events.gateway import CompileItem, PinnedNote
 from shared.contracts.events.generator import ImportClip
 from shared.contracts.topics import MAX_RECORD_BYTES, TOPICS
 from shared.contracts.values import (
@@ -123,6 +124,19 @@ def _items() -> list[CompileItem]:
     ]
 
 
+def _notes(version_id: str) -> list[PinnedNote]:
+    note = {
+        "version_id": version_id,
+        "at": 3599.123456,
+        "until": 3599.123456,
+        "text": WIDEST * 2000,
+        "user_id": SUBJECT,
+    }
+    found = pinned([note] * MAX_PINNED)
+    assert 0 < len(found) < MAX_PINNED, "more than fit"
+    return found
+
+
 def _worst(topic: str) -> Event:
     text = WIDEST * MAX_TEXT
     decision = {"feedback": text, "suggested_changes": _open_object(), "actor": ACTOR}
@@ -173,6 +187,7 @@ def _worst(topic: str) -> Event:
                 music=items[0].video,
                 audio=AudioConfig(narration=mixes),
                 texts_in_complete=True,
+                notes=_notes(items[0].video.version_id),
                 actor=ACTOR,
             )
         case "film-updated":

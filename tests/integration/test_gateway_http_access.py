@@ -107,11 +107,16 @@ TABLE = [
     Row("GET", "/assets/{asset_id}/compare", V, query="?versions={version_id},{version_id}"),
     Row("GET", "/versions/{version_id}", V),
     Row("POST", "/versions/{version_id}/rollback", E),
+    Row("GET", "/versions/{version_id}/notes", V),
+    Row("POST", "/versions/{version_id}/notes", R, {"text": "Darker"}),
+    Row("GET", "/notes/{note_id}", V),
+    Row("PATCH", "/notes/{note_id}", R, {"resolved": True}, ANY_VERSION),
     Row("GET", "/runs/{run_id}", V),
     Row("POST", "/runs/{run_id}/cancel", E),
     Row("POST", "/runs/{run_id}/review", R, {"action": "approve"}),
     Row("POST", "/runs/{run_id}/reopen", R),
     Row("GET", "/media/{collection}/{object_id}/{rendition}", V),
+    Row("DELETE", "/notes/{note_id}", R),
     Row("DELETE", "/segments/{segment_id}", E),
     Row("DELETE", "/episodes/{episode_id}", E),
     Row("DELETE", "/projects/{project_id}/members/{user_id}", O),
@@ -161,7 +166,9 @@ async def known(g: Gateway) -> dict[str, str]:
     await g.world.settle()
     segment = episode["segments"][0]
     runs = (await api.get(f"/assets/{segment['assets']['video']}/runs")).json()["data"]
+    note = await g.client("reviewer").post(f"/versions/{runs[0]['versions'][0]['id']}/notes", json={"text": "Darker"})
     return ids | {
+        "note_id": note.json()["id"],
         "episode_id": episode["id"],
         "segment_id": segment["id"],
         "asset_id": segment["assets"]["video"],

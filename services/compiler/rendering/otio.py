@@ -5,14 +5,14 @@ What the format has no field for (gains, fades, ducking, who made a version) is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import opentimelineio as otio
 
 from services.compiler.planning.handover import Blend, Edit, Handover, SoundTrack, VideoTrack
 from services.compiler.planning.sound_plan import RATE
-from shared.contracts.events.gateway import CompileRequested
+from shared.contracts.events.gateway import CompileRequested, PinnedNote
 from shared.contracts.frame_rates import Rate
 from shared.contracts.values import TransitionStyle
 
@@ -36,12 +36,19 @@ def to_otio(request: CompileRequested, handover: Handover) -> str:
             }
         },
     )
-    timeline.tracks.append(_pictures(handover.video, handover.fps))
-    timeline.tracks.extend(_sounds(track) for track in handover.sound)
+    notes: dict[str, list[PinnedNote]] = {}
+    for note in request.notes:
+        notes.setdefault(note.version_id, []).append(note)
+    timeline.tracks.append(_pictures(handover.video, handover.fps, notes))
+    timeline.tracks.extend(_sounds(track, notes) for track in handover.sound)
     return str(otio.adapters.write_to_string(timeline, "otio_json"))
 
 
-def _pictures(video: VideoTrack, fps: Rate) -> otio.schema.Track:
+Notes = Mapping[str, Sequence[PinnedNote]]
+"""Open notes by the id of the version that they are about."""
+
+
+def _pictures(video: VideoTrack, fps: Rate, notes: Notes) -> otio.schema.Track:
     track = otio.schema.Track(name="V1", kind=otio.schema.TrackKind.Video)
     for edit, blend in zip(video.edits, [*video.blends, None], strict=True):
         clip = _clip(edit, fps)
@@ -55,6 +62,7 @@ def _pictures(video: VideoTrack, fps: Rate) -> otio.schema.Track:
                     metadata={OURS: {"segment_id": edit.segment_id, "directions": directions}},
                 )
             )
+        clip.markers.extend(_markers(edit, fps, notes))
         track.append(clip)
         if blend:
             track.append(_transition(blend, fps))
@@ -72,18 +80,35 @@ def _transition(blend: Blend, fps: Rate) -> otio.schema.Transition:
     )
 
 
-def _sounds(sound: SoundTrack) -> otio.schema.Track:
+def _sounds(sound: SoundTrack, notes: Notes) -> otio.schema.Track:
     track = otio.schema.Track(name=sound.name, kind=otio.schema.TrackKind.Audio)
-    track.extend(_with_gaps(sound))
+    track.extend(_with_gaps(sound, notes))
     return track
 
 
-def _with_gaps(sound: SoundTrack) -> Iterator[otio.schema.Item]:
+def _markers(edit: Edit, rate: Rate, notes: Notes) -> Iterator[otio.schema.Marker]:
+    """The notes about the part of the version that the edit shows, in the media's own time."""
+    for note in notes.get(edit.source.media.version_id, ()):
+        first = round(note.at * rate)
+        stop = first + 1 if note.until is None else max(first + 1, round(note.until * rate))
+        if first < edit.start + edit.length and stop > edit.start:
+            yield otio.schema.Marker(
+                name=note.by,
+                marked_range=_range(first, stop - first, rate),
+                color=otio.schema.MarkerColor.YELLOW,
+                comment=note.text,
+                metadata={OURS: {"note_by": note.by, "at": note.at, "until": note.until}},
+            )
+
+
+def _with_gaps(sound: SoundTrack, notes: Notes) -> Iterator[otio.schema.Item]:
     at = 0
     for edit in sound.edits:
         if edit.at > at:
             yield otio.schema.Gap(source_range=_range(0, edit.at - at, RATE))
-        yield _clip(edit, RATE)
+        clip = _clip(edit, RATE)
+        clip.markers.extend(_markers(edit, RATE, notes))
+        yield clip
         at = edit.end
 
 

@@ -14,6 +14,7 @@ _PARAMETER: Final = {
     "Batch": "batch_id",
     "Compilation": "compilation_id",
     "Import": "import_id",
+    "Note": "note_id",
 }
 """A resource, and the path parameter that takes its `id`."""
 

@@ -26,6 +26,8 @@ from services.gateway.domain.films import (
     select,
 )
 from services.gateway.domain.messages import Message
+from services.gateway.domain.notes import MAX_PINNED
+from services.gateway.domain.notes import pinned as pinned_notes
 from services.gateway.store.unit_of_work import Store
 from shared.contracts.events.compiler import FilmState
 from shared.contracts.events.gateway import CancelRequested, CancelTarget, CompileItem, CompileRequested, PinnedMedia
@@ -86,7 +88,7 @@ async def compile_episode(
     refused = [*selection.refused, *((s, "unapproved") for s in committing)]
     if refused or not selection.chosen:
         raise not_compilable(refused, parts)
-    request = _request(store, parts, selection, command, caller.actor, batch_id)
+    request = await _with_notes(store, _request(store, parts, selection, command, caller.actor, batch_id))
     store.check_size(request, message("problem.event_too_large.film"))
     seconds = estimated_seconds(
         [i.video.media.duration_s or 0 for i in request.items], [i.transition_after for i in request.items]
@@ -173,6 +175,15 @@ def _request(
         batch_id=batch_id,
         actor=actor,
     )
+
+
+async def _with_notes(store: Store, request: CompileRequested) -> CompileRequested:
+    """With the open notes about its versions, which become markers of its timeline."""
+    versions = [v.version_id for i in request.items for v in (i.video, i.narration) if v]
+    if request.music:
+        versions.append(request.music.version_id)
+    notes = await store.notes.open(versions, MAX_PINNED)
+    return request.model_copy(update={"notes": pinned_notes(notes)}) if notes else request
 
 
 def _item(segment: FilmSegment, transition: Transition | None) -> CompileItem:

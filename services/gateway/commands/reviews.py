@@ -6,7 +6,7 @@ service has confirmed it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -37,6 +37,8 @@ class SubmitDecision:
     feedback: str | None = None
     suggested_changes: Mapping[str, Any] | None = None
     regenerate: bool | None = None
+    note_ids: Sequence[str] = ()
+    """The notes about that version that the decision is about."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ async def submit_decision(store: Store, caller: Caller, command: SubmitDecision)
     run = caller.owned(await store.runs.lock(command.run_id), "run")
     await _check_open(store, run)
     version_id = await _chosen_version(store, run, command)
+    await _check_notes(store, version_id, command.note_ids)
     next_run_id = store.new_id() if _regenerates(caller, command) else None
     decision_id = await record_decision(
         store,
@@ -67,6 +70,7 @@ async def submit_decision(store: Store, caller: Caller, command: SubmitDecision)
             feedback=command.feedback,
             suggested_changes=command.suggested_changes,
             next_run_id=next_run_id,
+            note_ids=tuple(command.note_ids),
         ),
     )
     if next_run_id:
@@ -99,6 +103,14 @@ async def _chosen_version(store: Store, run: Run, command: SubmitDecision) -> st
     if version and version.retired_at:
         raise version_gone()
     return chosen
+
+
+async def _check_notes(store: Store, version_id: str, note_ids: Sequence[str]) -> None:
+    """Raises Refusal invalid for notes that are not about the version."""
+    known = await store.notes.of_version(version_id, note_ids) if note_ids else set()
+    strange = [(f"/note_ids/{i}", "is not a note about this version") for i, n in enumerate(note_ids) if n not in known]
+    if strange:
+        raise invalid(*strange)
 
 
 def _regenerates(caller: Caller, command: SubmitDecision) -> bool:
@@ -154,6 +166,7 @@ class Decision:
     feedback: str | None = None
     suggested_changes: Mapping[str, Any] | None = None
     next_run_id: str | None = None
+    note_ids: tuple[str, ...] = ()
 
 
 async def record_decision(store: Store, run: Run, decision: Decision) -> str:
@@ -172,6 +185,7 @@ async def record_decision(store: Store, run: Run, decision: Decision) -> str:
         suggested_changes=decision.suggested_changes,
         regenerate=decision.next_run_id is not None,
         next_run_id=decision.next_run_id,
+        note_ids=decision.note_ids,
     )
     if not await store.reviews.insert(review):
         pending = await store.reviews.pending(run.run_id)

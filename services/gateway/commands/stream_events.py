@@ -67,9 +67,16 @@ def resource_event(
 
 
 def changed_event(
-    caller: Caller, episode_id: str | None, resource: str, resource_id: str, at: datetime, *, deleted: bool = False
+    caller: Caller,
+    episode_id: str | None,
+    resource: str,
+    resource_id: str,
+    at: datetime,
+    *,
+    deleted: bool = False,
+    version_id: str | None = None,
 ) -> StreamEvent:
-    """A person created, edited or deleted a resource."""
+    """A person created, edited or deleted a resource. `version_id`: that a note is about."""
     return resource_event(
         "changed",
         caller.project_id,
@@ -79,6 +86,7 @@ def changed_event(
         resource=resource,
         id=resource_id,
         deleted=deleted,
+        version_id=version_id,
     )
 
 

@@ -20,7 +20,7 @@ class InProject(Protocol):
 T = TypeVar("T", bound=InProject)
 
 Resource = Literal[
-    "project", "episode", "segment", "asset", "run", "version", "batch", "compilation", "import", "upload"
+    "project", "episode", "segment", "asset", "run", "version", "batch", "compilation", "import", "upload", "note"
 ]
 """What a request may name by its id; access to it follows from its project."""
 

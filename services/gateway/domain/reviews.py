@@ -27,6 +27,7 @@ class NewReview:
     suggested_changes: Mapping[str, Any] | None = None
     regenerate: bool = False
     next_run_id: str | None = None
+    note_ids: tuple[str, ...] = ()
     verdict: str = "pending"
 
 

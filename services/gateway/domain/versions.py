@@ -34,6 +34,9 @@ class VersionRecord:
     settings: Mapping[str, Any] = field(default_factory=dict)
     """{name: {value, source}}"""
 
+    duration_s: float | None = None
+    """As measured; None: a picture."""
+
     def value_of(self, setting: str) -> Any:
         """None: the version has no such setting."""
         return (self.settings.get(setting) or {}).get("value")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from services.gateway.queries.episodes import EpisodeQueries
 from services.gateway.queries.films import FilmQueries
 from services.gateway.queries.live import LiveQueries
+from services.gateway.queries.notes import NoteQueries
 from services.gateway.queries.projects import ProjectQueries
 
 
-class Queries(EpisodeQueries, FilmQueries, ProjectQueries, LiveQueries):
+class Queries(EpisodeQueries, FilmQueries, ProjectQueries, LiveQueries, NoteQueries):
     """Reads for one caller on one connection."""

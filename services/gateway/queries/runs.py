@@ -172,6 +172,7 @@ def _review(row: Row) -> Review:
         feedback=row["feedback"],
         suggested_changes=row["suggested_changes"],
         regenerate=row["regenerate"],
+        note_ids=row["note_ids"],
         user_id=row["user_id"],
         verdict=row["verdict"],
         reason=row["reason"],

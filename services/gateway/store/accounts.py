@@ -18,6 +18,8 @@ _PROJECT_OF: Final[dict[Resource, str]] = {
     "where r.run_id = $2 and a.deleted_at is null",
     "version": "select v.project_id from versions v join assets a using (asset_id) "
     "where v.version_id = $2 and a.deleted_at is null",
+    "note": "select n.project_id from notes n join assets a using (asset_id) "
+    "where n.note_id = $2 and a.deleted_at is null",
     "batch": "select b.project_id from batches b join episodes e using (episode_id) "
     "where b.batch_id = $2 and e.deleted_at is null",
     "compilation": "select c.project_id from compilations c join episodes e using (episode_id) "

@@ -18,9 +18,9 @@ _COLUMNS: Final = "review_id, run_id, project_id, version_id, action, next_run_i
 _INSERT: Final = """
     insert into reviews (review_id, project_id, episode_id, asset_id, segment_id, kind, run_id, version_id, action,
         rating, feedback, suggested_changes, regenerate, next_run_id, actor, user_id, verdict, submitted_at,
-        decided_at, created_at, updated_at)
+        decided_at, created_at, updated_at, note_ids)
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-            case when $17 <> 'pending' then $18::timestamptz end, $18, $18)
+            case when $17 <> 'pending' then $18::timestamptz end, $18, $18, $19::uuid[])
     on conflict (run_id) where verdict = 'pending' do nothing returning 1
 """
 _DECISIVE: Final = f"""
@@ -65,6 +65,7 @@ class ReviewRepository:
                 review.actor.user_id,
                 review.verdict,
                 review.at,
+                list(review.note_ids),
             )
         )
 

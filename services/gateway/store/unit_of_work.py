@@ -16,6 +16,7 @@ from services.gateway.store.batches import BatchRepository
 from services.gateway.store.episodes import EpisodeRepository
 from services.gateway.store.films import FilmRepository
 from services.gateway.store.imports import ImportRepository
+from services.gateway.store.notes import NoteRepository
 from services.gateway.store.projects import ProjectRepository
 from services.gateway.store.reviews import ReviewRepository
 from services.gateway.store.runs import RunRepository
@@ -95,6 +96,10 @@ class Store:
     @cached_property
     def reviews(self) -> ReviewRepository:
         return ReviewRepository(self._db)
+
+    @cached_property
+    def notes(self) -> NoteRepository:
+        return NoteRepository(self._db)
 
     @cached_property
     def batches(self) -> BatchRepository:

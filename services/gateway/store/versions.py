@@ -132,6 +132,7 @@ def version_of(row: Mapping[str, Any] | None) -> VersionRecord | None:
         closed_at=_time(row["closed_at"]),
         retired_at=_time(row["retired_at"]),
         settings=row["settings"],
+        duration_s=(row["media"] or {}).get("duration_s"),
     )
 
 

@@ -180,6 +180,16 @@ class PinnedMedia(Value):
     )
 
 
+class PinnedNote(Value):
+    """An open note about a pinned version, for the film's timeline."""
+
+    version_id: str
+    at: float = Field(description="Seconds from the version's start.")
+    until: float | None = Field(None, description="Where the part ends, in seconds; null: a moment.")
+    text: str = Field(description="At most 200 characters of it.")
+    by: str = Field(description="Who wrote it.")
+
+
 class CompileItem(Value):
     """A segment of the film."""
 
@@ -208,6 +218,9 @@ class CompileRequested(Event):
         False,
         description="The directions, model, language and approver of the pinned versions are left out: they are those "
         "of the versions' `complete` events. So the size of the request does not depend on the length of any text.",
+    )
+    notes: list[PinnedNote] = Field(
+        [], description="The open notes about the pinned versions, as many as fit: markers of the film's timeline."
     )
     expires_at: Timestamp = Field(description="The compilation fails if it is not ready by then.")
     batch_id: str | None = None

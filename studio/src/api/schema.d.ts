@@ -755,6 +755,34 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/notes/{note_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a note
+         * @description One note about a version.
+         */
+        get: operations["notes_note"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a note (reviewer)
+         * @description By who wrote it, or by an owner.
+         */
+        delete: operations["notes_delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Change or resolve a note (reviewer)
+         * @description Only who wrote it changes its text, times and box; every reviewer may resolve it.
+         */
+        patch: operations["notes_change"];
+        trace?: never;
+    };
     "/api/v1/projects": {
         parameters: {
             query?: never;
@@ -1246,6 +1274,30 @@ export interface paths {
         get: operations["versions_version"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/versions/{version_id}/notes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the notes about a version
+         * @description All of them (at most 200), in the order of their times. `next_cursor` is always null.
+         */
+        get: operations["notes_notes"];
+        put?: never;
+        /**
+         * Write a note about a version (reviewer)
+         * @description At a moment or over a part, about all of the picture or a box in it. A version has at most 200 notes.
+         */
+        post: operations["notes_write"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2162,7 +2214,7 @@ export interface components {
              * @description The kind of resource that changed.
              * @enum {string}
              */
-            resource: "project" | "settings" | "members" | "episode" | "order" | "segment" | "asset" | "compilation";
+            resource: "project" | "settings" | "members" | "episode" | "order" | "segment" | "asset" | "compilation" | "note";
             /**
              * Status
              * @description Always null: resources that people edit have no status.
@@ -2174,6 +2226,12 @@ export interface components {
              * @description The resource's `updated_at`. Apply the event only if it is newer than your state.
              */
             updated_at: string;
+            /**
+             * Version Id
+             * @description The version that a note is about; null: another resource.
+             * @default null
+             */
+            version_id: string | null;
         };
         /**
          * Chapter
@@ -2593,6 +2651,12 @@ export interface components {
              * @description A comment. It is stored and never sent to a model.
              */
             feedback?: string | null;
+            /**
+             * Note Ids
+             * @description The notes about the version that the decision is about.
+             * @default []
+             */
+            note_ids?: string[];
             /**
              * Rating
              * @description From 1 to 5; null: not rated.
@@ -3535,6 +3599,32 @@ export interface components {
             style: string | null;
         } & {
             [key: string]: unknown;
+        };
+        /**
+         * GivenBox
+         * @description A rectangle within the picture, in shares of its width and height, from the top left.
+         */
+        GivenBox: {
+            /**
+             * Height
+             * @description `y + height` is at most 1.
+             */
+            height: number;
+            /**
+             * Width
+             * @description `x + width` is at most 1.
+             */
+            width: number;
+            /**
+             * X
+             * @description The left edge, from 0 to 1.
+             */
+            x: number;
+            /**
+             * Y
+             * @description The upper edge, from 0 to 1.
+             */
+            y: number;
         };
         /**
          * HeartbeatEvent
@@ -4674,6 +4764,41 @@ export interface components {
             role: "owner" | "editor" | "reviewer" | "viewer";
         };
         /**
+         * NewNote
+         * @description A note about a moment, a part or all of a version.
+         * @example {
+         *       "at": 2.4,
+         *       "box": {
+         *         "height": 0.3,
+         *         "width": 0.2,
+         *         "x": 0.1,
+         *         "y": 0.6
+         *       },
+         *       "text": "Too slow",
+         *       "until": 3.1
+         *     }
+         */
+        NewNote: {
+            /**
+             * At
+             * @description Seconds from the version's start. Leave it out for pictures.
+             * @default 0
+             */
+            at?: number;
+            /** @description Where in the picture; null: all of it. */
+            box?: components["schemas"]["GivenBox"] | null;
+            /**
+             * Text
+             * @description What to say. It reaches no model by itself.
+             */
+            text: string;
+            /**
+             * Until
+             * @description Where the part ends, in seconds; null: a moment.
+             */
+            until?: number | null;
+        };
+        /**
          * NewOrder
          * @description The new order of an episode's segments.
          * @example {
@@ -5031,6 +5156,186 @@ export interface components {
             model?: string | null;
         } & {
             [key: string]: unknown;
+        };
+        /**
+         * Note
+         * @description What a person says about a moment or a part of a version.
+         */
+        Note: {
+            /**
+             * Asset Id
+             * Format: uuid
+             * @description UUIDv7, opaque.
+             * @example 01980000-0000-7000-8000-000000000001
+             */
+            asset_id: string;
+            /**
+             * At
+             * @description Seconds from the version's start; 0 for pictures.
+             */
+            at: number;
+            /**
+             * Author
+             * @description Their name; null: not known any more.
+             */
+            author: string | null;
+            /** @description Where in the picture; null: all of it. */
+            box: components["schemas"]["NoteBox"] | null;
+            /**
+             * Change
+             * @description The note as a line for `prompt_modifications`: a rejection can send it to the next version. English, with the time in seconds.
+             * @example From 2.4 s to 3.1 s, in the bottom left of the picture: Too slow
+             */
+            change: string;
+            /**
+             * Created At
+             * Format: date-time
+             * @description When the resource was created.
+             */
+            created_at: string;
+            /**
+             * Episode Id
+             * Format: uuid
+             * @description UUIDv7, opaque.
+             * @example 01980000-0000-7000-8000-000000000001
+             */
+            episode_id: string;
+            /**
+             * Id
+             * Format: uuid
+             * @description UUIDv7, opaque.
+             * @example 01980000-0000-7000-8000-000000000001
+             */
+            id: string;
+            /**
+             * Project Id
+             * Format: uuid
+             * @description UUIDv7, opaque.
+             * @example 01980000-0000-7000-8000-000000000001
+             */
+            project_id: string;
+            /**
+             * Resolved
+             * @description Whether it needs no more attention.
+             */
+            resolved: boolean;
+            /**
+             * Resolved At
+             * @description When it was resolved; null: it is open.
+             */
+            resolved_at: string | null;
+            /**
+             * Resolved By
+             * @description Who resolved it; null: it is open.
+             */
+            resolved_by: string | null;
+            /**
+             * Revision
+             * @description Rises with every edit. It is the `ETag`.
+             */
+            revision: number;
+            /**
+             * Text
+             * @description What was said.
+             * @example Too slow
+             */
+            text: string;
+            /**
+             * Until
+             * @description Where the part ends, in seconds; null: a moment.
+             */
+            until: number | null;
+            /**
+             * Updated At
+             * Format: date-time
+             * @description When the resource last changed. It rises with every change.
+             */
+            updated_at: string;
+            /**
+             * User Id
+             * @description Who wrote it.
+             */
+            user_id: string;
+            /**
+             * Version Id
+             * Format: uuid
+             * @description UUIDv7, opaque.
+             * @example 01980000-0000-7000-8000-000000000001
+             */
+            version_id: string;
+        };
+        /**
+         * NoteBox
+         * @description A rectangle of the picture, in shares of its width and height, from the top left.
+         */
+        NoteBox: {
+            /**
+             * Height
+             * @description From 0 to 1.
+             */
+            height: number;
+            /**
+             * Width
+             * @description From 0 to 1.
+             */
+            width: number;
+            /**
+             * X
+             * @description The left edge, from 0 to 1.
+             */
+            x: number;
+            /**
+             * Y
+             * @description The upper edge, from 0 to 1.
+             */
+            y: number;
+        };
+        /**
+         * NoteChanges
+         * @description What is left out stays.
+         * @example {
+         *       "resolved": true
+         *     }
+         */
+        NoteChanges: {
+            /**
+             * At
+             * @description Seconds from the version's start.
+             */
+            at?: number;
+            /** @description Where in the picture; null: all of it. */
+            box?: components["schemas"]["GivenBox"] | null;
+            /**
+             * Resolved
+             * @description Whether it needs no more attention.
+             */
+            resolved?: boolean;
+            /**
+             * Text
+             * @description What to say.
+             */
+            text?: string;
+            /**
+             * Until
+             * @description Where the part ends, in seconds; null: a moment.
+             */
+            until?: number | null;
+        };
+        /**
+         * NoteList
+         * @description The notes about a version, in the order of their times.
+         */
+        NoteList: {
+            /**
+             * Data
+             * @description The items of this page.
+             */
+            data: components["schemas"]["Note"][];
+            /**
+             * Next Cursor
+             * @description Send it as `cursor` to get the next page; null: this is the last page.
+             */
+            next_cursor: string | null;
         };
         /**
          * Order
@@ -5816,6 +6121,12 @@ export interface components {
          */
         Rejection: {
             /**
+             * Note Ids
+             * @description The notes about the version that the decision is about.
+             * @default []
+             */
+            note_ids?: string[];
+            /**
              * Rating
              * @description From 1 to 5; null: not rated.
              */
@@ -5981,6 +6292,11 @@ export interface components {
              * @description The run that a rejection started; null: none.
              */
             next_run_id: string | null;
+            /**
+             * Note Ids
+             * @description The notes that the decision was about; empty: none.
+             */
+            note_ids: string[];
             /**
              * Project Id
              * Format: uuid
@@ -10968,6 +11284,124 @@ export interface operations {
             503: components["responses"]["unavailable"];
         };
     };
+    notes_note: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of a note. */
+                note_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    /** @description The revision, for If-Match: counts human edits only. Snapshots add a mark of their content. */
+                    ETag?: string;
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Note"];
+                };
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not-found"];
+            405: components["responses"]["method-not-allowed"];
+            406: components["responses"]["not-acceptable"];
+            422: components["responses"]["invalid"];
+            429: components["responses"]["rate-limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable"];
+        };
+    };
+    notes_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of a note. */
+                note_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted. */
+            204: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not-found"];
+            405: components["responses"]["method-not-allowed"];
+            406: components["responses"]["not-acceptable"];
+            422: components["responses"]["invalid"];
+            429: components["responses"]["rate-limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable"];
+        };
+    };
+    notes_change: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag of the resource that you read, or `*` to overwrite any revision. */
+                "If-Match": string;
+            };
+            path: {
+                /** @description The id of a note. */
+                note_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NoteChanges"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    /** @description The revision, for If-Match: counts human edits only. Snapshots add a mark of their content. */
+                    ETag?: string;
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Note"];
+                };
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not-found"];
+            405: components["responses"]["method-not-allowed"];
+            406: components["responses"]["not-acceptable"];
+            412: components["responses"]["stale"];
+            413: components["responses"]["too-large"];
+            415: components["responses"]["unsupported-media-type"];
+            422: components["responses"]["invalid"];
+            428: components["responses"]["precondition-required"];
+            429: components["responses"]["rate-limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable"];
+        };
+    };
     projects_projects: {
         parameters: {
             query?: {
@@ -12581,6 +13015,90 @@ export interface operations {
             405: components["responses"]["method-not-allowed"];
             406: components["responses"]["not-acceptable"];
             422: components["responses"]["invalid"];
+            429: components["responses"]["rate-limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable"];
+        };
+    };
+    notes_notes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of a version. */
+                version_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NoteList"];
+                };
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not-found"];
+            405: components["responses"]["method-not-allowed"];
+            406: components["responses"]["not-acceptable"];
+            422: components["responses"]["invalid"];
+            429: components["responses"]["rate-limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable"];
+        };
+    };
+    notes_write: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repeat of the request within 24 hours gets the first response, with `Idempotency-Replayed: true`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description The id of a version. */
+                version_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewNote"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            201: {
+                headers: {
+                    /** @description The revision, for If-Match: counts human edits only. Snapshots add a mark of their content. */
+                    ETag?: string;
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    Location: components["headers"]["Location"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Note"];
+                };
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not-found"];
+            405: components["responses"]["method-not-allowed"];
+            406: components["responses"]["not-acceptable"];
+            409: components["responses"]["idempotency-in-flight.invalid-state"];
+            413: components["responses"]["too-large"];
+            415: components["responses"]["unsupported-media-type"];
+            422: components["responses"]["idempotency-mismatch.invalid"];
             429: components["responses"]["rate-limited"];
             500: components["responses"]["internal"];
             503: components["responses"]["unavailable"];

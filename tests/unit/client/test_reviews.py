@@ -8,8 +8,9 @@ import httpx
 import pytest
 
 from client.cli.exit_codes import Code, UsageError, code_of
+from client.cli.notes import parse_box
 from client.cli.preview import select_variant
-from client.cli.reviews import SomeUndecided, decide_all
+from client.cli.reviews import SomeUndecided, _with_notes, decide_all
 from client.cli.session import Session
 from client.errors import Unreachable
 from client.film_workflow import Accept, Reject, submit
@@ -102,3 +103,29 @@ async def test_when_the_gateway_is_gone_the_others_are_not_tried() -> None:
         with pytest.raises(Unreachable):
             await decide_all(Session(), client, [run("r1"), run("r2", episode="e2")], Reject("No."))
     assert {r.url.path.split("/")[-2] for r in gateway.requests} == {"e1"}
+
+
+async def test_open_notes_become_the_changes_of_a_rejection() -> None:
+    notes = [
+        {"id": "n1", "at": 1, "text": "Too slow", "change": "At 1.0 s: Too slow", "resolved": False},
+        {"id": "n2", "at": 2, "text": "Done", "change": "At 2.0 s: Done", "resolved": True},
+    ]
+    gateway = Gateway(ok({"data": notes, "next_cursor": None}), then=lambda _request: ok({"id": "w1"}))
+    async with gateway.client() as client:
+        decision = await _with_notes(client, run(), Reject("No.", {"prompt_modifications": "Closer"}), None)
+        await submit(client, run(), decision)
+    assert gateway.requests[0].url.path == "/api/v1/versions/r1-v1/notes"
+    assert gateway.bodies[-1]["suggested_changes"] == {"prompt_modifications": "Closer\nAt 1.0 s: Too slow"}
+    assert (gateway.bodies[-1]["note_ids"], gateway.bodies[-1]["regenerate"]) == (["n1"], True)
+
+    nothing = Gateway(ok({"data": notes[1:], "next_cursor": None}))
+    async with nothing.client() as client:
+        with pytest.raises(UsageError, match="no open notes"):
+            await _with_notes(client, run(), Reject(), None)
+
+
+@pytest.mark.parametrize("text", ["", "1,2,3", "a,b,c,d", "0.1;0.2;0.3;0.4"])
+def test_a_box_is_four_numbers(text: str) -> None:
+    assert parse_box("0.1, 0.6,0.2,0.3") == {"x": 0.1, "y": 0.6, "width": 0.2, "height": 0.3}
+    with pytest.raises(UsageError, match="does not name a rectangle"):
+        parse_box(text)

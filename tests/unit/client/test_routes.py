@@ -42,7 +42,8 @@ def made_up(call: Any, target: Path) -> dict[str, Any]:
         "audio_config": {}, "segment": {}, "targets": [], "transition_after": {}, "revision": 1, "skip": [],
         "skip_held": True, "regenerate": True, "auto_approve": True,
         "keep_original": True, "start_from": 1, "batch_size": 1, "variants": 2, "rating": 5, "max_items": 1,
-        "deadline_minutes": 5, "scene_threshold": 0.5, "on_progress": None, "rendition": "content",
+        "deadline_minutes": 5, "scene_threshold": 0.5, "on_progress": None,
+        "note_ids": ["n"], "box": {}, "resolved": True, "rendition": "content",
     }  # fmt: skip
     parameters = inspect.signature(call, eval_str=True).parameters.values()
     return {p.name: known.get(p.name, "x") for p in parameters if get_origin(p.annotation) is not Unpack}

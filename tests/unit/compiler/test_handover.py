@@ -17,7 +17,7 @@ from services.compiler.planning.film_plan import Clip, FilmPlan, Shot, plan_film
 from services.compiler.planning.handover import plan_handover
 from services.compiler.planning.sound_plan import RATE, SoundPlan, Sources, Stem, plan_sound
 from services.compiler.rendering.otio import to_otio
-from shared.contracts.events.gateway import CompileItem, CompileRequested
+from shared.contracts.events.gateway import CompileItem, CompileRequested, PinnedNote
 from shared.contracts.values import AudioConfig, Media, NarrationMix, Transition, TransitionStyle
 from tests.support import events
 
@@ -133,6 +133,31 @@ def test_everything_has_its_file_its_version_and_its_directions() -> None:
     [blend] = [t for t in timeline.video_tracks()[0] if isinstance(t, otio.schema.Transition)]
     assert (blend.name, blend.transition_type) == ("Fade through black", "SMPTE_Dissolve")
     assert timeline.metadata["retake"]["compilation_id"] == request.compilation_id
+
+
+def test_open_notes_are_markers_in_the_time_of_their_version() -> None:
+    first, second = requested([DISSOLVE, None]).items
+    narration = first.narration
+    assert narration
+    notes = [
+        PinnedNote(version_id=first.video.version_id, at=0.5, text="A moment", by="rob"),
+        PinnedNote(version_id=second.video.version_id, at=1, until=1.5, text="A part", by="rea"),
+        PinnedNote(version_id=second.video.version_id, at=0, text="Behind the transition", by="rea"),
+        PinnedNote(version_id=narration.version_id, at=0.25, until=0.5, text="Too fast", by="rob"),
+    ]
+    request = requested([DISSOLVE, None], items=[first, second], notes=notes)
+    timeline, _, _ = written(request, [48, 48])
+
+    def said(clip: otio.schema.Clip) -> list[tuple[str, str, float, float]]:
+        marks = [m for m in clip.markers if m.color == "YELLOW"]
+        return [(m.name, m.comment, m.marked_range.start_time.value, m.marked_range.duration.value) for m in marks]
+
+    assert [said(c) for c in timeline.video_tracks()[0].find_clips()] == [
+        [("rob", "A moment", 12, 1)],
+        [("rea", "A part", 24, 12)],
+    ]
+    [heard] = [said(c) for c in timeline.audio_tracks()[0].find_clips() if said(c)]
+    assert heard == [("rob", "Too fast", RATE / 4, RATE / 4)]
 
 
 @pytest.mark.parametrize("error", [RuntimeError("broken"), ValueError("not JSON")])

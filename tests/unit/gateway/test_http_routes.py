@@ -78,6 +78,11 @@ GET /assets/{asset_id}/versions 200
 POST /assets/{asset_id}/versions 202,200 busy
 GET /assets/{asset_id}/compare 200 gone
 GET /versions/{version_id} 200
+GET /versions/{version_id}/notes 200
+POST /versions/{version_id}/notes 201 invalid-state
+GET /notes/{note_id} 200
+PATCH^ /notes/{note_id} 200
+DELETE /notes/{note_id} 204
 POST /versions/{version_id}/rollback 202,200 busy,gone,invalid-state
 GET /runs/{run_id} 200
 POST /runs/{run_id}/cancel 202,200 invalid-state

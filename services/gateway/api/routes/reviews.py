@@ -54,6 +54,7 @@ async def decide(run_id: RunId, body: Decision, work: UnitOfWork) -> Result:
         body.feedback,
         body.suggested_changes,
         body.regenerate,
+        body.note_ids,
     )
     return await _submit(work, caller, command)
 
@@ -84,7 +85,14 @@ async def reject(segment_id: SegmentId, body: Rejection, work: UnitOfWork) -> Re
     caller = await work.require_role("segment", segment_id, Role.REVIEWER)
     run_id = await find_waiting_run(work.store, caller, segment_id)
     command = SubmitDecision(
-        run_id, "reject", body.version_id, body.rating, body.reason, body.suggested_changes, body.regenerate
+        run_id,
+        "reject",
+        body.version_id,
+        body.rating,
+        body.reason,
+        body.suggested_changes,
+        body.regenerate,
+        body.note_ids,
     )
     return await _submit(work, caller, command)
 

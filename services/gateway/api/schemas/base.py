@@ -74,6 +74,9 @@ Position = Annotated[int, Field(ge=1), BeforeValidator(_a_number)]
 Seconds = Annotated[float, Field(gt=0, le=600), BeforeValidator(_a_number)]
 Minutes = Annotated[float, Field(gt=0, le=525_600), BeforeValidator(_a_number)]
 Share = Annotated[float, Field(ge=0, le=1), BeforeValidator(_a_number)]
+At = Annotated[float, Field(ge=0, le=36_000), BeforeValidator(_a_number)]
+"""Seconds from the start of a version; none is longer."""
+Extent = Annotated[float, Field(gt=0, le=1), BeforeValidator(_a_number)]
 Decibels = Annotated[float, Field(ge=-60, le=24), BeforeValidator(_a_number)]
 """-60 dB is silence, and more than 24 dB above the recording is noise."""
 

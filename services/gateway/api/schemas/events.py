@@ -187,13 +187,14 @@ class ChangedEvent(EventData):
     """A user created, edited or deleted a resource: read it again."""
 
     status: str | None = Field(description="Always null: resources that people edit have no status.")
-    resource: Literal["project", "settings", "members", "episode", "order", "segment", "asset", "compilation"] = Field(
-        description="The kind of resource that changed."
-    )
+    resource: Literal[
+        "project", "settings", "members", "episode", "order", "segment", "asset", "compilation", "note"
+    ] = Field(description="The kind of resource that changed.")
     id: str = Field(
         description="The resource's id; for an order that of the episode, for settings and members that of the project."
     )
     deleted: bool = Field(description="Whether the resource was deleted.")
+    version_id: Id | None = Field(None, description="The version that a note is about; null: another resource.")
 
 
 class SnapshotRun(RunEventData):

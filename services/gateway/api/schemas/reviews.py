@@ -20,6 +20,9 @@ from services.gateway.api.schemas.base import (
     shown,
 )
 from services.gateway.api.schemas.documents import Changes
+from services.gateway.domain.notes import MAX_DECISION_NOTES
+
+NoteIds = list[GivenId]
 
 
 class Review(Dated):
@@ -44,6 +47,7 @@ class Review(Dated):
         description=("What the reviewer suggested to change in the next version; null: nothing.")
     )
     regenerate: bool = Field(description="Whether the rejection asked for another run.")
+    note_ids: list[Id] = Field(description="The notes that the decision was about; empty: none.")
     user_id: str | None = Field(description="The reviewer; null: a policy decided.")
     verdict: Literal["pending", "accepted", "rejected", "refused"] = Field(
         description="The verdict: pending, accepted, rejected, or refused (the decision did not count)."
@@ -88,6 +92,9 @@ class Decision(
         description=(
             "Whether to start the next run at once. The default is true for editors who send suggested_changes."
         ),
+    )
+    note_ids: NoteIds = Field(
+        [], max_length=MAX_DECISION_NOTES, description="The notes about the version that the decision is about."
     )
 
 
@@ -141,4 +148,7 @@ class Rejection(
         description=(
             "Whether to start the next run at once. The default is true for editors who send suggested_changes."
         ),
+    )
+    note_ids: NoteIds = Field(
+        [], max_length=MAX_DECISION_NOTES, description="The notes about the version that the decision is about."
     )
