@@ -23,7 +23,7 @@ from tests.support.http_client import Api
 from tests.support.system import System, start
 
 SMALL = {"width": 320, "height": 180, "fps": 12, "fit": "blur"}
-SEGMENTS = 3
+SEGMENTS = 2
 
 
 @pytest.fixture(scope="module")
@@ -113,14 +113,14 @@ def _film(api: Api, episode_id: str) -> None:
     assert abs(film["output_duration"] - (SEGMENTS - 0.5 * (SEGMENTS - 1))) < 0.2
 
 
-@pytest.mark.parametrize(("seed", "part"), enumerate(["gateway", "generator", "review", "compiler"]))
+@pytest.mark.parametrize(("seed", "part"), [*enumerate(["gateway", "generator", "review", "compiler"])])
 def test_a_service_is_killed_at_random_moments(own_system: System, seed: int, part: str) -> None:
-    saboteur = Saboteur(own_system, [part], seed=seed, kills=3, pause=(0.4, 2.0))
+    saboteur = Saboteur(own_system, [part], seed=seed, kills=2, pause=(0.4, 2.0))
     saboteur.start()
     episode, runs = _loop(own_system.api)
     _film(own_system.api, episode)
     saboteur.join(150)
-    assert saboteur.done == [part] * 3
+    assert saboteur.done == [part] * 2
     _holds(own_system.api, episode, runs)
 
 
@@ -141,7 +141,7 @@ def test_a_batch_goes_on_though_the_gateway_is_killed_at_any_point(own_system: S
         },
         wanted=(201,),
     )["id"]
-    saboteur = Saboteur(own_system, ["gateway"], seed=3, kills=3, pause=(0.3, 1.5))
+    saboteur = Saboteur(own_system, ["gateway"], seed=3, kills=2, pause=(0.3, 1.5))
     saboteur.start()
     batch = _command(api, "POST", f"/episodes/{episode}/generate-segments", {"auto_approve": False}, wanted=(202,))
     for _ in range(SEGMENTS + 1):
@@ -157,7 +157,7 @@ def test_a_batch_goes_on_though_the_gateway_is_killed_at_any_point(own_system: S
     ended = api.until(f"/batches/{batch['job_id']}", lambda b: b["status"] in ("completed", "failed"))
     saboteur.join(150)
     assert (ended["status"], ended["approved"], ended["total"]) == ("completed", SEGMENTS, SEGMENTS)
-    assert saboteur.done == ["gateway"] * 3
+    assert saboteur.done == ["gateway"] * 2
     runs = api.patiently("GET", f"/projects/{project}/runs?episode_id={episode}&limit=200").json()["data"]
     _holds(api, episode, [r["id"] for r in runs])
     assert len(runs) == len({r["asset_id"] for r in runs}), "one run of each asset"
