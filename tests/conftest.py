@@ -21,7 +21,7 @@ from xdist.remote import Producer
 from xdist.workermanage import WorkerController
 
 from shared.migrate import SOURCE_ROOT
-from tests.support import brokers, containers, order, pgbouncer, s3
+from tests.support import brokers, containers, gcs, order, pgbouncer, s3
 from tests.support.chromium import chromium
 from tests.support.clock import FakeClock
 from tests.support.components import COMPONENTS, Missing
@@ -34,7 +34,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # set by a background she
 
 FreshDatabase = Callable[[str], Awaitable[str]]
 
-_BUILT_BEFOREHAND: Final = {"apache_kafka": brokers.fetch_jars, "s3_server": s3.build}
+_BUILT_BEFOREHAND: Final = {"apache_kafka": brokers.fetch_jars, "s3_server": s3.build, "gcs_server": gcs.build}
 _builds: Final[dict[str, threading.Thread]] = {}
 
 
@@ -196,6 +196,13 @@ async def embedded_broker(tmp_path: Path) -> AsyncIterator[brokers.EmbeddedBroke
 async def s3_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[s3.S3Server]:
     with COMPONENTS.bring("s3"):
         async with s3.s3_server(tmp_path_factory.mktemp("s3")) as server:
+            yield server
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def gcs_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[gcs.GcsServer]:
+    with COMPONENTS.bring("gcs"):
+        async with gcs.gcs_server(tmp_path_factory.mktemp("gcs")) as server:
             yield server
 
 

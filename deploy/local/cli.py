@@ -62,7 +62,8 @@ def up(
         typer.Option(metavar="URL", help="Use an existing PostgreSQL server; the user may create roles and databases."),
     ] = None,
     objects: Annotated[
-        str | None, typer.Option(metavar="s3://BUCKET/PREFIX", help="Store media in S3 instead of the data directory.")
+        str | None,
+        typer.Option(metavar="s3://BUCKET/PREFIX", help="Store media in S3, or gs:// in Google Cloud Storage."),
     ] = None,
     provider: Annotated[str | None, typer.Option(help="Default provider of generated media.")] = None,
 ) -> None:

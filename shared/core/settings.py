@@ -182,7 +182,9 @@ class ServiceSettings(KafkaSettings):
     kafka_embedded: bool = Field(
         False, description="whether the broker is the embedded in-memory one; never in production"
     )
-    objects_url: str = Field(description="file:///folder or s3://bucket/prefix; each service has a prefix below it")
+    objects_url: str = Field(
+        description="file:///folder, s3://bucket/prefix or gs://bucket/prefix; each service has a prefix below it"
+    )
     work_dir: str = Field("/tmp", description="directory for temporary files, which may be lost at any time")
     pool_size: int = 10
     signing_certificate: str | None = Field(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from shared.contracts.topics import Service
 from shared.contracts.values import ObjectRef
-from shared.core.errors import Permanent, UserError
+from shared.core.errors import Permanent, Retryable, UserError
 
 MAX_KEY_LENGTH: Final = 800  # S3 allows 1,024 bytes; the rest is for a prefix and the owner's name
 
@@ -107,14 +107,23 @@ class Objects:
         except ValueError as e:
             raise Permanent("unknown_bucket", f"There is no service {bucket!r}, so there is no such bucket.") from e
 
+    async def link_origin(self) -> str | None:
+        """The origin that presigned URLs lead to, e.g. `https://storage.googleapis.com`; None if there are none. A
+        page must allow media from there, because a browser holds redirects to its policy, too."""
+        with suppress(Permanent, Retryable):  # the page is served without its media as well
+            url = await self.own.presign("origin", ttl_s=60)
+            return None if url is None else "{0.scheme}://{0.netloc}".format(urlsplit(url))
+        return None
+
 
 @asynccontextmanager
 async def open_objects(url: str, owner: Service, *, work_dir: Path | None = None) -> AsyncIterator[Objects]:
-    """Opens the store at `file:///folder` or `s3://bucket/prefix`.
+    """Opens the store at `file:///folder`, `s3://bucket/prefix` or `gs://bucket/prefix`.
 
     For S3, region, credentials and endpoint come from the AWS_* environment variables (AWS_ENDPOINT_URL_S3 for other
-    servers than Amazon's). `?public_endpoint=URL` is the address for browsers, if it differs. Uploads to S3 are
-    buffered in `work_dir`. Raises UserError("bad_objects_url").
+    servers than Amazon's); for Google Cloud Storage, from its application default credentials. `?public_endpoint=URL`
+    is the address for browsers, if it differs. Uploads of unknown length are buffered in `work_dir`. Raises
+    UserError("bad_objects_url") and Permanent("object_store_denied").
     """
     parts = urlsplit(url)
     if parts.scheme == "file" and parts.path.startswith("/") and parts.netloc in ("", "localhost"):
@@ -127,10 +136,30 @@ async def open_objects(url: str, owner: Service, *, work_dir: Path | None = None
         public = dict(parse_qsl(parts.query)).get("public_endpoint")
         async with open_s3(parts.netloc, parts.path.strip("/"), owner, public, work_dir) as objects:
             yield objects
+    elif parts.scheme == "gs" and parts.netloc:
+        open_gcs = _google()
+        public = dict(parse_qsl(parts.query)).get("public_endpoint")
+        async with open_gcs(parts.netloc, parts.path.strip("/"), owner, public, work_dir) as objects:
+            yield objects
     else:
         raise UserError(
-            "bad_objects_url", f"{url!r} is not an object store URL.", "Use file:///folder or s3://bucket/prefix."
+            "bad_objects_url",
+            f"{url!r} is not an object store URL.",
+            "Use file:///folder, s3://bucket/prefix or gs://bucket/prefix.",
         )
+
+
+def _google() -> Callable[..., AbstractAsyncContextManager[Objects]]:
+    """Its library is an optional dependency. Raises UserError("bad_objects_url")."""
+    try:
+        from shared.objects.gcs import open_gcs
+    except ImportError as e:
+        raise UserError(
+            "bad_objects_url",
+            f"A store at gs:// needs Google's library, which is not installed: {e}.",
+            "Install it with: pip install 'retake[gcs]'",
+        ) from e
+    return open_gcs
 
 
 def checked_key(key: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from testcontainers.core.config import ConnectionMode, testcontainers_config
 
-from tests.support import brokers, containers, s3
+from tests.support import brokers, containers, gcs, s3
 from tests.support.components import COMPONENTS, Missing
 from tests.support.docker_stub import DockerStub, docker_stub
 from tests.support.postgres import Postgres, postgres_server
@@ -86,14 +86,14 @@ async def test_a_broker_that_lost_its_data_is_a_new_container_on_the_same_port(
     assert COMPONENTS.covered["apache-kafka"].endswith("(container)")
 
 
-async def test_s3_comes_from_a_container(engine: DockerStub, tmp_path: Path) -> None:
-    async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readline()
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-        writer.close()
+async def _says_ok(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readline()
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    writer.close()
 
-    listener = await asyncio.start_server(respond, "127.0.0.1", 0)
-    async with listener:
+
+async def test_s3_comes_from_a_container(engine: DockerStub, tmp_path: Path) -> None:
+    async with await asyncio.start_server(_says_ok, "127.0.0.1", 0) as listener:
         port = listener.sockets[0].getsockname()[1]
         engine.listeners["versity/"] = (7070, port)
         async with s3.s3_server(tmp_path) as server:
@@ -103,6 +103,20 @@ async def test_s3_comes_from_a_container(engine: DockerStub, tmp_path: Path) -> 
             assert server.checks_signatures
         assert created.removed
     assert COMPONENTS.covered["s3"].endswith("(container)")
+
+
+async def test_the_emulator_of_google_cloud_storage_comes_from_a_container(
+    engine: DockerStub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with await asyncio.start_server(_says_ok, "127.0.0.1", 0) as listener:
+        port = listener.sockets[0].getsockname()[1]
+        monkeypatch.setattr(containers, "free_port", lambda: port)
+        async with gcs.gcs_server(tmp_path) as server:
+            [created] = engine.containers
+            assert f"-port {port} -external-url {server.endpoint} " in " ".join(created.command)
+            assert server.endpoint == f"http://127.0.0.1:{port}"
+        assert created.removed
+    assert COMPONENTS.covered["gcs"].endswith("(container)")
 
 
 async def test_a_container_that_does_not_start_skips_its_tests_by_name(engine: DockerStub, tmp_path: Path) -> None:

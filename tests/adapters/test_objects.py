@@ -11,9 +11,12 @@ import urllib.request
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 import pytest_asyncio
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
 
 from shared.contracts.topics import Service
 from shared.contracts.values import ObjectRef
@@ -21,22 +24,39 @@ from shared.core.errors import Permanent, Retryable, UserError
 from shared.core.ids import new_id
 from shared.objects import Objects, StoredObject, directory, open_objects, s3
 from shared.objects.s3 import PART
+from tests.support.gcs import ACCOUNT, GcsServer, service_account
 from tests.support.s3 import S3Server
 from tests.support.waiting import eventually
 
 BUCKET = "retake-tests"
 
 
-@pytest.fixture(params=["directory", pytest.param("s3", marks=pytest.mark.component("s3_server"))])
+@pytest.fixture(
+    params=[
+        "directory",
+        pytest.param("s3", marks=pytest.mark.component("s3_server")),
+        pytest.param("gs", marks=pytest.mark.component("gcs_server")),
+    ]
+)
 def url(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """An empty store."""
     if request.param == "directory":
         return f"file://{tmp_path}/the store"
-    server: S3Server = request.getfixturevalue("s3_server")
-    request.getfixturevalue("s3_bucket")
+    server: S3Server | GcsServer
+    if request.param == "s3":
+        server = request.getfixturevalue("s3_server")
+        request.getfixturevalue("s3_bucket")
+    else:
+        server = request.getfixturevalue("gcs_server")
+        request.getfixturevalue("gcs_bucket")
     for name, value in server.environment.items():
         monkeypatch.setenv(name, value)
-    return f"s3://{BUCKET}/{new_id()}"
+    return f"{request.param}://{BUCKET}/{new_id()}"
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def gcs_bucket(gcs_server: GcsServer) -> None:
+    await gcs_server.create_bucket(BUCKET)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -315,6 +335,7 @@ async def test_cancelling_a_copy_leaves_nothing(objects: Objects, tmp_path: Path
 async def test_a_url_for_browsers(objects: Objects, url: str, request: pytest.FixtureRequest) -> None:
     ref = await objects.own.put_bytes(key(), b"0123456789", "text/plain")
     signed = await objects.own.presign(ref.key, ttl_s=60, filename='a "film" ü.mp4', content_type="video/mp4")
+    assert await objects.link_origin() == (signed and "/".join(signed.split("/")[:3]))
     if url.startswith("file:"):
         assert signed is None
         assert (path := objects.own.local_path(ref.key))
@@ -331,6 +352,9 @@ async def test_a_url_for_browsers(objects: Objects, url: str, request: pytest.Fi
     with await asyncio.to_thread(urllib.request.urlopen, part) as answer:
         assert (answer.status, answer.read()) == (206, b"234")
 
+    if url.startswith("gs:"):
+        _has_a_signature_of_google(signed, request.getfixturevalue("gcs_server").public_key, life_s=60)
+        return
     if not request.getfixturevalue("s3_server").checks_signatures:
         pytest.skip("s3: moto checks no signatures")
     other = await objects.own.put_bytes(key(), b"secret", "text/plain")
@@ -342,6 +366,22 @@ async def test_a_url_for_browsers(objects: Objects, url: str, request: pytest.Fi
     await eventually(lambda: asyncio.to_thread(_refused, brief), every=0.1, what="the end of the URL's time")
 
 
+def _has_a_signature_of_google(url: str, key: rsa.RSAPublicKey, *, life_s: int) -> None:
+    """As https://cloud.google.com/storage/docs/authentication/signatures defines it; the emulator checks none."""
+    address, query = url.split("?")
+    host, path = address.removeprefix("http://").split("/", 1)
+    signed, signature = query.split("&X-Goog-Signature=")
+    fields = dict(parse_qsl(query))
+    scope = f"{fields['X-Goog-Date'][:8]}/auto/storage/goog4_request"
+    assert fields["X-Goog-Credential"] == f"{ACCOUNT}/{scope}"
+    assert fields["X-Goog-Expires"] == str(life_s)
+    assert fields["X-Goog-SignedHeaders"] == "host"
+    assert signed.split("&") == sorted(signed.split("&"))
+    canonical = "\n".join(["GET", f"/{path}", signed, f"host:{host}", "", "host", "UNSIGNED-PAYLOAD"])
+    text = "\n".join(["GOOG4-RSA-SHA256", fields["X-Goog-Date"], scope, sha256(canonical.encode())])
+    key.verify(bytes.fromhex(signature), text.encode(), padding.PKCS1v15(), SHA256())
+
+
 def _refused(url: str) -> bool:
     try:
         urllib.request.urlopen(url).close()
@@ -350,10 +390,15 @@ def _refused(url: str) -> bool:
     return False
 
 
-async def test_a_store_that_is_away_is_worth_another_try(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in S3Server("http://127.0.0.1:9", checks_signatures=True).environment.items():
+@pytest.mark.parametrize("scheme", ["s3", "gs"])
+async def test_a_store_that_is_away_is_worth_another_try(
+    scheme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = "http://127.0.0.1:9"
+    server = S3Server(away, checks_signatures=True) if scheme == "s3" else GcsServer(away, service_account(tmp_path))
+    for name, value in server.environment.items():
         monkeypatch.setenv(name, value)
-    async with open_objects("s3://b/p", Service.REVIEW) as objects:
+    async with open_objects(f"{scheme}://b/p", Service.REVIEW) as objects:
         with pytest.raises(Retryable, match="object_store_unavailable"):
             await whole(objects.own.read(key()))
 
@@ -400,7 +445,17 @@ async def test_wrong_credentials_and_buckets_are_not_retried(
             await objects.own.stat(key())
 
 
-@pytest.mark.parametrize("bad", ["", "/tmp/x", "file://host/x", "file:x", "s3:///x", "https://bucket/x"])
+async def test_a_bucket_of_google_that_is_not_there_is_not_retried(
+    gcs_server: GcsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in gcs_server.environment.items():
+        monkeypatch.setenv(name, value)
+    async with open_objects("gs://no-such-bucket/p", Service.REVIEW) as objects:
+        with pytest.raises(Permanent, match="object_store_denied"):
+            await objects.own.put_bytes(key(), b"x", "text/plain")
+
+
+@pytest.mark.parametrize("bad", ["", "/tmp/x", "file://host/x", "file:x", "s3:///x", "gs:///x", "https://bucket/x"])
 async def test_urls_that_name_no_store(bad: str) -> None:
     with pytest.raises(UserError, match="bad_objects_url"):
         async with open_objects(bad, Service.REVIEW):

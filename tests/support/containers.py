@@ -78,6 +78,19 @@ async def versitygw(version: str, access_key: str, secret_key: str) -> AsyncIter
         yield f"http://{host}:{port}"
 
 
+@asynccontextmanager
+async def fake_gcs_server(version: str) -> AsyncIterator[str]:
+    """The endpoint of an emulator of Google Cloud Storage. Raises Missing if the container cannot start."""
+    port = free_port()  # chosen here because the emulator must know it: uploads of several parts go where it says
+    container = DockerContainer(f"fsouza/fake-gcs-server:{version.removeprefix('v')}").with_bind_ports(port, port)
+    host = container.get_docker_client().host()
+    container.with_command(
+        f"-scheme http -backend memory -port {port} -external-url http://{host}:{port} -public-host {host}:{port}"
+    )
+    async with _running(container):
+        yield f"http://{host}:{port}"
+
+
 class KafkaContainer:
     """Apache Kafka on one port of the host, which it keeps when a new container replaces the old one."""
 

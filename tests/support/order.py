@@ -14,6 +14,7 @@ COMPONENT_FIXTURES: Final = {
     "embedded_broker": "kafka (embedded)",
     "apache_kafka": "apache-kafka",
     "s3_server": "s3",
+    "gcs_server": "gcs",
     "node": "node",
     "browser": "chromium",
     "pooler": "pgbouncer",

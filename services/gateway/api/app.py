@@ -155,7 +155,8 @@ def build_app(settings: Settings | None, clock: Clock, lifespan: Lifespan | None
         app.include_router(operations_routes(lambda: app_state(app).health))
     app.include_router(site.router)
     if settings is not None:
-        app.router.default = StudioFallback(Studio(), app.router.default)
+        studio = Studio(media_origin=lambda: app_state(app).objects.link_origin())
+        app.router.default = StudioFallback(studio, app.router.default)
         app.add_middleware(CompressionMiddleware)
         app.add_middleware(AuthMiddleware, state=lambda: app_state(app))
         if settings.cors_origins:

@@ -61,7 +61,10 @@ async def test_the_policy_allows_no_inline_script_or_style_and_the_page_has_none
 
 
 async def test_media_of_another_origin_are_allowed_where_links_lead_there() -> None:
-    async with client(Studio(media_origins=("https://media.example",))) as http:
+    async def origin() -> str:
+        return "https://media.example"
+
+    async with client(Studio(media_origin=origin)) as http:
         policy = (await http.get("/", headers=PAGE)).headers["content-security-policy"]
     assert "media-src 'self' blob: https://media.example;" in policy
 

@@ -128,7 +128,7 @@ def test_reset_asks_first(data: DataDir) -> None:
     [
         (["--broker", "rabbit"], "Choose embedded or apache."),
         (["--port", "70000"], "less than or equal to 65535"),
-        (["--objects", "ftp://x"], "Use file:///folder or s3://bucket/prefix."),
+        (["--objects", "ftp://x"], "Use file:///folder, s3://bucket/prefix or gs://bucket/prefix."),
     ],
 )
 def test_wrong_options_are_named(data: DataDir, arguments: list[str], words: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import mimetypes
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -39,13 +40,23 @@ class File:
     etag: str
 
 
-class Studio:
-    """The files of one build. `media_origins`: where presigned media links lead, besides the gateway itself."""
+async def _the_gateway_alone() -> str | None:
+    return None
 
-    def __init__(self, folder: Path = BUILT, *, media_origins: tuple[str, ...] = ()) -> None:
+
+class Studio:
+    """The files of one build. `media_origin`: where presigned media links lead, if not to the gateway itself."""
+
+    def __init__(
+        self, folder: Path = BUILT, *, media_origin: Callable[[], Awaitable[str | None]] = _the_gateway_alone
+    ) -> None:
         self._files = {path.relative_to(folder).as_posix(): _read(path) for path in _files_below(folder)}
-        elsewhere = "".join(f" {origin}" for origin in media_origins)
-        self._page_headers = {
+        self._media_origin = media_origin
+
+    async def _page_headers(self) -> dict[str, str]:
+        origin = await self._media_origin()
+        elsewhere = f" {origin}" if origin else ""
+        return {
             "Cache-Control": "no-cache",
             "Content-Security-Policy": (
                 "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -57,12 +68,11 @@ class Studio:
             "Referrer-Policy": "no-referrer",
         }
 
-    def page(self, request: Request) -> Response:
+    async def page(self, request: Request) -> Response:
         """The page; every address of its own leads here. Without a build: a page that says so, as 503."""
+        headers = await self._page_headers()
         file = self._files.get("index.html")
-        if file is None:
-            return HTMLResponse(_MISSING, 503, self._page_headers)
-        return _response(request, file, self._page_headers)
+        return HTMLResponse(_MISSING, 503, headers) if file is None else _response(request, file, headers)
 
     def asset(self, request: Request) -> Response:
         """Raises ProblemError not-found."""
@@ -80,10 +90,10 @@ class StudioFallback:
         self._unknown = unknown
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        respond = self._response(Request(scope)) if scope["type"] == "http" else None
+        respond = await self._response(Request(scope)) if scope["type"] == "http" else None
         await (respond or self._unknown)(scope, receive, send)
 
-    def _response(self, request: Request) -> Response | None:
+    async def _response(self, request: Request) -> Response | None:
         if request.method not in ("GET", "HEAD"):
             return None
         path = request.url.path
@@ -91,7 +101,7 @@ class StudioFallback:
             return self._studio.asset(request)
         if path.startswith(_NOT_THE_PAGE) or "text/html" not in request.headers.get("accept", ""):
             return None
-        return self._studio.page(request)
+        return await self._studio.page(request)
 
 
 def _files_below(folder: Path) -> list[Path]:
