@@ -121,6 +121,8 @@ class Accounts(Group[accounts.Accounts]):
     token = blocking(accounts.Accounts.token)
     ticket = blocking(accounts.Accounts.ticket)
     open_session = blocking(accounts.Accounts.open_session)
+    sign_in_config = blocking(accounts.Accounts.sign_in_config)
+    login_url = blocking(accounts.Accounts.login_url)
     close_session = blocking(accounts.Accounts.close_session)
 
 

@@ -1,6 +1,6 @@
 """Typed responses of the gateway."""
 
-from client.models.accounts import Me, Ticket, Token
+from client.models.accounts import Me, SignInConfig, Ticket, Token
 from client.models.assets import Asset, Draft
 from client.models.base import AssetKind, Model, Money, Problem, Resource, Setting, Settings
 from client.models.batches import Batch, BatchItem, BatchStatus, StartedBatch
@@ -73,6 +73,7 @@ __all__ = [
     "SegmentsStatus",
     "Setting",
     "Settings",
+    "SignInConfig",
     "StartedBatch",
     "StartedCompilation",
     "Ticket",

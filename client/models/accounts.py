@@ -22,6 +22,13 @@ class Token(Model):
     expires_in: int | None = Field(None, description="seconds")
 
 
+class SignInConfig(Model):
+    mode: str
+    """local, oidc or token."""
+    login_url: str | None = None
+    name: str | None = None
+
+
 class Ticket(Model):
     ticket: str
     expires_at: datetime | None = None

@@ -24,6 +24,22 @@ ASYMMETRIC: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES25
 """Verifying these needs public keys only, so a copy of our keys cannot sign tokens."""
 
 
+LOGIN_PARAMETERS: Final = frozenset(
+    {
+        "response_type",
+        "response_mode",
+        "client_id",
+        "redirect_uri",
+        "scope",
+        "state",
+        "nonce",
+        "code_challenge",
+        "code_challenge_method",
+    }
+)
+"""Parameters of the issuer's login page that the gateway sets."""
+
+
 _ORIGIN: Final = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?")
 """As browsers send it: lower case, the port only if it is not the scheme's own (RFC 6454)."""
 
@@ -55,6 +71,26 @@ class Settings(ServiceSettings):
     )
     oidc_leeway_s: float = Field(
         30.0, ge=0, le=300, description="Tolerated difference between the issuer's clock and this one, in seconds"
+    )
+    oidc_client_id: str | None = Field(
+        None,
+        min_length=1,
+        description="Id of the gateway as a client of the issuer, registered there with the redirect URI "
+        "{GATEWAY_PUBLIC_URL}/api/v1/auth/callback; with it people sign in on the page itself. null: they paste a "
+        "token",
+    )
+    oidc_client_secret: SecretStr | None = Field(None, description="Secret of that client; null: it is a public client")
+    oidc_scopes: str = Field(
+        "openid profile email",
+        description="Scopes of a sign-in; many issuers give a refresh token only with `offline_access`",
+    )
+    oidc_login_parameters: dict[str, str] = Field(
+        {},
+        description='Additional query parameters of the issuer\'s login page, as JSON, such as {"audience": "retake"}',
+    )
+    oidc_name: str | None = Field(None, description="Name of the issuer on the sign-in button; null: its host")
+    oidc_session_hours: float = Field(
+        168.0, gt=0, le=8760, description="Longest time that a browser stays signed in; the issuer may end it earlier"
     )
     media_secret: SecretStr = Field(description="Secret that signs media URLs; several as above")
     public_url: str | None = Field(None, description="Base URL that clients use; null: the origin of each request")
@@ -158,6 +194,31 @@ class Settings(ServiceSettings):
         if wrong := [a for a in value if a not in ASYMMETRIC]:
             raise ValueError(f"{', '.join(wrong)} cannot be used; choose from {', '.join(ASYMMETRIC)}")
         return value
+
+    @field_validator("oidc_scopes")
+    @classmethod
+    def _with_openid(cls, value: str) -> str:
+        if "openid" not in value.split():
+            raise ValueError("must contain openid: without it the issuer does not say who signed in")
+        return value
+
+    @field_validator("oidc_login_parameters")
+    @classmethod
+    def _of_their_own(cls, value: dict[str, str]) -> dict[str, str]:
+        if taken := sorted(LOGIN_PARAMETERS & value.keys()):
+            raise ValueError(f"{', '.join(taken)}: the gateway sets these itself")
+        return value
+
+    @model_validator(mode="after")
+    def _can_sign_in(self) -> Settings:
+        if self.oidc_client_id is None:
+            return self
+        if self.oidc_issuer is None:
+            raise ValueError("oidc_client_id needs oidc_issuer, the issuer that it is registered with")
+        if self.public_url is None:
+            raise ValueError("oidc_client_id needs public_url: the issuer sends browsers back to that address only")
+        safe_url(self.public_url)
+        return self
 
     @model_validator(mode="after")
     def _one_way_in(self) -> Settings:

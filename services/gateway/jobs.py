@@ -80,10 +80,12 @@ def recurring_jobs(pool: Pool, stores: Callable[[Connection], Store], clock: Clo
 
 
 async def prune(connection: Connection, clock: Clock) -> None:
-    """Deletes old entries of the event log, idempotency keys, expired tickets and sessions, and past rate windows."""
+    """Deletes old entries of the event log, idempotency keys, expired tickets, sign-ins and sessions, and past rate
+    windows."""
     now = clock.now()
     await connection.execute(_PRUNE_LOG, now - LOG_KEPT, timeout=120)
     await connection.execute("delete from idempotency_keys where created_at < $1", now - KEYS_KEPT)
     await connection.execute("delete from tickets where expires_at < $1", now)
+    await connection.execute("delete from sign_ins where expires_at < $1", now)
     await connection.execute("delete from ended_sessions where expires_at < $1", now - SESSIONS_KEPT)
     await connection.execute("delete from rate_windows where begun < $1", (now - WINDOWS_KEPT).timestamp())

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from services.gateway.api.app_state import AppState, Verifier
+from services.gateway.api.app_state import AppState
+from services.gateway.api.auth.issuer import Issuer, IssuerClient
 from services.gateway.api.auth.issuer_keys import IssuerKeys
 from services.gateway.api.auth.media_signatures import MediaSigner
 from services.gateway.api.auth.oidc import OidcTokens
+from services.gateway.api.auth.sealing import Sealer
+from services.gateway.api.auth.sign_in import SignIn
 from services.gateway.api.auth.tokens import LocalTokens
 from services.gateway.api.media_inspection import MediaInspector
+from services.gateway.api.middleware.auth import API
 from services.gateway.api.middleware.concurrency import ConcurrencyLimit
 from services.gateway.api.middleware.rate_limit import RateLimit, sharing
 from services.gateway.commands.accounts import remember_user
@@ -28,6 +32,7 @@ from services.gateway.retention import PURGE_EVERY, retention_service
 from services.gateway.store.event_log import EventLog
 from services.gateway.store.rate_windows import RateWindows
 from services.gateway.store.sessions import EndedSessions
+from services.gateway.store.sign_ins import SignIns
 from services.gateway.store.stream_counts import StreamCounts
 from services.gateway.store.tickets import Tickets
 from services.gateway.store.unit_of_work import StoreFactory
@@ -76,7 +81,8 @@ async def wire(settings: Settings) -> AsyncIterator[AppState]:
             audience=settings.jwt_audience,
             clock=clock,
         )
-        verifier = await stack.enter_async_context(_verifier(settings, tokens, clock))
+        keys = await stack.enter_async_context(_issuer_keys(settings, clock))
+        verifier = _oidc_tokens(keys, settings, settings.oidc_audience, clock) if keys else tokens
         limit = RateLimit(settings.rate_quota, settings.rate_window_s, clock)
         await stack.enter_async_context(sharing(limit, RateWindows(pool), clock))
         concurrency = ConcurrencyLimit(settings.requests_at_once, settings.waits_at_once)
@@ -88,6 +94,7 @@ async def wire(settings: Settings) -> AsyncIterator[AppState]:
             stores=stores,
             queries=_queries(stores, clock),
             verifier=verifier,
+            sign_in=_sign_in(keys, settings, pool, clock) if keys else None,
             tokens=tokens,
             tickets=Tickets(pool, clock),
             ended_sessions=EndedSessions(pool),
@@ -131,24 +138,55 @@ async def _prepare(pool: Pool, stores: StoreFactory, settings: Settings, recurri
 
 
 @asynccontextmanager
-async def _verifier(settings: Settings, local: LocalTokens, clock: Clock) -> AsyncIterator[Verifier]:
-    """Of the issuer's tokens if one is configured, else of those that the local secret signs. Never both: where people
-    sign in with an issuer, a leaked local secret must not open anything."""
+async def _issuer_keys(settings: Settings, clock: Clock) -> AsyncIterator[IssuerKeys | None]:
+    """Of the configured issuer. Its tokens are then the only ones: where people sign in with an issuer, a leaked local
+    secret must not open anything."""
     if settings.oidc_issuer is None:
-        yield local
+        yield None
         return
     keys = IssuerKeys(settings.oidc_issuer, clock)
     try:
-        yield OidcTokens(
-            keys,
-            issuer=settings.oidc_issuer,
-            audience=settings.oidc_audience,
-            algorithms=settings.oidc_algorithms,
-            leeway_s=settings.oidc_leeway_s,
-            clock=clock,
-        )
+        yield keys
     finally:
         await keys.aclose()
+
+
+def _oidc_tokens(keys: IssuerKeys, settings: Settings, audience: str, clock: Clock) -> OidcTokens:
+    return OidcTokens(
+        keys,
+        issuer=settings.oidc_issuer or "",
+        audience=audience,
+        algorithms=settings.oidc_algorithms,
+        leeway_s=settings.oidc_leeway_s,
+        clock=clock,
+    )
+
+
+def _sign_in(keys: IssuerKeys, settings: Settings, pool: Pool, clock: Clock) -> SignIn | None:
+    client_id, home = settings.oidc_client_id, settings.public_url
+    if client_id is None or home is None or settings.oidc_issuer is None:
+        return None
+    secret = settings.oidc_client_secret
+    client = IssuerClient(
+        issuer=settings.oidc_issuer,
+        client_id=client_id,
+        secret=secret.get_secret_value() if secret else None,
+        scopes=settings.oidc_scopes,
+        redirect_uri=f"{home}{API}/auth/callback",
+        home=f"{home}/",
+        parameters=settings.oidc_login_parameters,
+    )
+    return SignIn(
+        Issuer(client, clock),
+        _oidc_tokens(keys, settings, settings.oidc_audience, clock),
+        _oidc_tokens(keys, settings, client_id, clock),
+        SignIns(pool, clock),
+        Sealer(*settings.jwt_secrets, purpose="retake sign-in"),
+        client_id=client_id,
+        home=home,
+        life=timedelta(hours=settings.oidc_session_hours),
+        clock=clock,
+    )
 
 
 def _queries(stores: StoreFactory, clock: Clock) -> Callable[[Connection, Links], Queries]:

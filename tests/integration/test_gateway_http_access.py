@@ -124,6 +124,8 @@ TABLE = [
 ]
 ELSEWHERE = {  # covered by tests of their own below, or open to everyone
     ("POST", "/auth/token"),
+    ("GET", "/auth/config"),
+    ("GET", "/auth/login"),
     ("GET", "/events"),
     ("GET", "/projects/{project_id}/events"),
 }

@@ -20,9 +20,10 @@ START_S = 90
 
 @asynccontextmanager
 async def process(
-    database_url: str, folder: Path, port: int | None = None, kafka: str = NOWHERE
+    database_url: str, folder: Path, port: int | None = None, kafka: str = NOWHERE, **settings: str
 ) -> AsyncIterator[tuple[asyncio.subprocess.Process, int]]:
-    """The process and its port. The process is killed at the end if it is still running."""
+    """The process and its port; `settings` are of the gateway, without their prefix. The process is killed at the end
+    if it is still running."""
     port = port or free_port()
     env = os.environ | {
         "GATEWAY_DATABASE_URL": database_url,
@@ -33,6 +34,7 @@ async def process(
         "GATEWAY_MEDIA_SECRET": SECRET,
         "GATEWAY_LOCAL_MODE": "true",
         "GATEWAY_LOG_LEVEL": "ERROR",
+        **{f"GATEWAY_{name.upper()}": value for name, value in settings.items()},
     }
     child = await asyncio.create_subprocess_exec(
         sys.executable,

@@ -34,6 +34,7 @@ from services.gateway.api.routes import (
     reviews,
     runs,
     segments,
+    sign_in,
     site,
     streams,
     uploads,
@@ -132,6 +133,7 @@ def build_app(settings: Settings | None, clock: Clock, lifespan: Lifespan | None
     for router in (
         accounts.router,
         accounts.me_router,
+        sign_in.router,
         site.models_router,
         streams.router,
         projects.router,

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from fastapi import FastAPI
 
 from services.gateway.api.auth.media_signatures import MediaSigner
+from services.gateway.api.auth.sign_in import SignIn
 from services.gateway.api.auth.tokens import LocalTokens
 from services.gateway.api.media_inspection import MediaInspector
 from services.gateway.api.middleware.concurrency import ConcurrencyLimit
@@ -51,6 +52,8 @@ class AppState:
     stores: Callable[[Connection], Store]
     queries: Callable[[Connection, Links], Queries]
     verifier: Verifier
+    sign_in: SignIn | None
+    """None: browsers cannot sign in here; people bring a token."""
     tokens: LocalTokens
     tickets: Tickets
     ended_sessions: EndedSessions

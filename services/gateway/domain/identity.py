@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+_OWN_PATH: Final = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]{0,1999}")
+"""One slash, because two name a host; no backslash, which browsers read as a slash; nothing that they drop (tabs and
+line ends), nor anything that a header cannot hold."""
 
 
 class InvalidToken(Exception):
@@ -29,3 +33,16 @@ def safe_url(url: str) -> str:
     if (parts.scheme == "https" and parts.hostname) or (parts.scheme == "http" and parts.hostname in _LOOPBACK):
         return url
     raise ValueError(f"must be an https URL, not {url!r}")
+
+
+def own_path(text: str) -> str:
+    """The text, if it is a path of this site outside its API, to which a browser may be sent. Raises ValueError."""
+    if _OWN_PATH.fullmatch(text) and not text.startswith("/api/"):
+        return text
+    raise ValueError("must be a path of this site, such as /inbox: one slash, then ASCII characters")
+
+
+def origin(url: str) -> str:
+    """Its scheme, host and port, as browsers send them."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}".lower()

@@ -1,10 +1,12 @@
 /**
  * The bearer token: kept in memory, renewed at 80 % of its life or after a 401, by one tab at a time.
  *
- * Never in storage, never in a URL.
+ * Never in storage, never in a URL. Where the gateway gives no token, a person signs in: at the gateway's identity
+ * provider, or with a token that they paste. All tabs hear of it.
  */
 
 import { Problem, problemOf, unreachable } from "./problems";
+import type { components } from "./schema";
 
 export interface Token {
   readonly value: string;
@@ -13,25 +15,73 @@ export interface Token {
   readonly until: number;
 }
 
-export type SignIn = "signed-in" | "signed-out" | "paste";
+export type SignIn = "signed-in" | "signed-out";
+export type SignInConfig = components["schemas"]["SignInConfig"];
+
+/** Tells the other tabs that a person signed in or out in this one. */
+export interface OtherTabs {
+  postMessage(state: SignIn): void;
+  onmessage: ((event: MessageEvent<SignIn>) => void) | null;
+}
 
 const LOCK = "retake-token";
+const AUTH = "/api/v1/auth";
 const RENEW_AT = 0.8;
 
 export class Tokens {
   private token: Token | null = null;
   private renewing: Promise<Token> | null = null;
+  /** Why nobody is signed in: until somebody is, no call asks the gateway again. */
+  private refused: Problem | null = null;
 
   constructor(
     private readonly fetch: typeof globalThis.fetch = globalThis.fetch.bind(globalThis),
     private readonly now: () => number = Date.now,
     private readonly onSignIn: (state: SignIn) => void = () => {},
-  ) {}
+    private readonly otherTabs: OtherTabs | null = null,
+  ) {
+    if (otherTabs) {
+      otherTabs.onmessage = ({ data }) => {
+        if (data === "signed-out") this.forget(signedOut());
+        else if (this.refused) void this.retry();
+      };
+    }
+  }
 
   /** A token that a person pasted; it lives as long as the gateway takes it. */
   paste(value: string): void {
-    this.token = { value, from: this.now(), until: Number.POSITIVE_INFINITY };
-    this.onSignIn("signed-in");
+    this.hold({ value, from: this.now(), until: Number.POSITIVE_INFINITY });
+  }
+
+  /** How a person signs in at this gateway. Raises Problem. */
+  async config(): Promise<SignInConfig> {
+    const response = await this.ask("GET", "config");
+    if (!response.ok) throw await problemOf(response);
+    return (await response.json()) as SignInConfig;
+  }
+
+  /** Asks once more whether somebody is signed in, as after signing in elsewhere. Tells whether somebody is. */
+  async retry(): Promise<boolean> {
+    this.refused = null;
+    try {
+      await this.renew();
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /**
+   * Signs out here and in all tabs. Answers with the page at which the identity provider signs out, too, if there is
+   * one. Raises Problem: the gateway could not be reached, and the browser is still signed in.
+   */
+  async signOut(): Promise<string | null> {
+    const response = await this.ask("DELETE", "session", this.token?.value);
+    if (!response.ok && response.status !== 401) throw await problemOf(response);
+    this.forget(signedOut());
+    this.otherTabs?.postMessage("signed-out");
+    if (response.status !== 200) return null;
+    return ((await response.json()) as components["schemas"]["SignedOut"]).end_session_url;
   }
 
   /** Sends a request with the token; after a 401 once again with a new one. Raises Problem if nobody answers. */
@@ -43,6 +93,7 @@ export class Tokens {
   }
 
   async get(): Promise<string> {
+    if (this.refused) throw this.refused;
     const token = this.token;
     if (token === null) return this.renew();
     const due = token.from + (token.until - token.from) * RENEW_AT;
@@ -66,9 +117,32 @@ export class Tokens {
       this.renewing = null;
     });
     const token = await this.renewing;
-    this.token = token;
-    this.onSignIn("signed-in");
+    if (this.refused) throw this.refused; // signed out meanwhile
+    if (this.token?.value !== token.value) this.hold(token);
     return token.value;
+  }
+
+  private hold(token: Token): void {
+    const isNew = this.token === null;
+    this.token = token;
+    this.refused = null;
+    this.onSignIn("signed-in");
+    if (isNew) this.otherTabs?.postMessage("signed-in");
+  }
+
+  private forget(why: Problem): void {
+    this.token = null;
+    this.refused = why;
+    this.onSignIn("signed-out");
+  }
+
+  private async ask(method: string, name: string, token?: string): Promise<Response> {
+    try {
+      const headers = token ? { Authorization: `Bearer ${token}` } : {};
+      return await this.fetch(`${AUTH}/${name}`, { method, headers });
+    } catch {
+      throw unreachable();
+    }
   }
 
   private async locked<T>(work: () => Promise<T>): Promise<T> {
@@ -78,15 +152,10 @@ export class Tokens {
 
   private async request(): Promise<Token> {
     const from = this.now();
-    let response: Response;
-    try {
-      response = await this.fetch("/api/v1/auth/token", { method: "POST" });
-    } catch {
-      throw unreachable();
-    }
+    const response = await this.ask("POST", "token");
     if (!response.ok) {
       const problem = await problemOf(response);
-      this.onSignIn(problem.status === 404 ? "paste" : "signed-out");
+      if (!problem.isTransient) this.forget(problem);
       throw problem;
     }
     const body: unknown = await response.json();
@@ -105,4 +174,8 @@ export class Tokens {
     }
     return { value, from, until: from + seconds * 1000 };
   }
+}
+
+function signedOut(): Problem {
+  return new Problem(401, "unauthenticated", "You are signed out.", "", "Sign in.", [], null, {});
 }

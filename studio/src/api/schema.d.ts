@@ -117,6 +117,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/auth/config": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get how a browser signs in
+         * @description Open to everyone: a page asks before anybody is signed in.
+         */
+        get: operations["sign_in_config"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/login": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Begin to sign in a browser
+         * @description Navigate there: authorization code flow with PKCE. Where nobody can sign in by browser there is no such path.
+         */
+        get: operations["sign_in_login"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/auth/session": {
         parameters: {
             query?: never;
@@ -133,8 +173,8 @@ export interface paths {
         post: operations["accounts_open_session"];
         /**
          * Sign out
-         * @description Ends the session of the cookie that is sent, for every copy of it. A bearer token stays valid until it expires:
-         *     forget it.
+         * @description Ends the session of the cookie that is sent, for every copy of it, and a browser's sign-in. A bearer token stays
+         *     valid until it expires: forget it.
          */
         delete: operations["accounts_close_session"];
         options?: never;
@@ -172,8 +212,9 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Issue a bearer token, in local mode
-         * @description Only on the loopback of a machine in local mode; elsewhere there is no such path. Refuses other Origins.
+         * Issue a bearer token, in local mode or to a browser that is signed in
+         * @description In local mode to every caller of this machine. Where browsers sign in at an identity provider, to one that did,
+         *     by its cookie, if a page of this very origin asks. Elsewhere there is no such path.
          */
         post: operations["accounts_token"];
         delete?: never;
@@ -7565,6 +7606,39 @@ export interface components {
             workflow?: ("step_by_step" | "monolithic") | null;
         };
         /**
+         * SignInConfig
+         * @description How a browser signs in.
+         */
+        SignInConfig: {
+            /**
+             * Login Url
+             * @description Of oidc: the path of the login; add `?return_to=` and a path of yours.
+             */
+            login_url: string | null;
+            /**
+             * Mode
+             * @description local: `POST /auth/token` gives every caller of this machine a token. oidc: send the browser to `login_url`; `POST /auth/token` then gives it tokens. token: a person brings a bearer token.
+             * @enum {string}
+             */
+            mode: "local" | "oidc" | "token";
+            /**
+             * Name
+             * @description Of oidc: the name of the identity provider.
+             */
+            name: string | null;
+        };
+        /**
+         * SignedOut
+         * @description What is left to do after signing out.
+         */
+        SignedOut: {
+            /**
+             * End Session Url
+             * @description Send the browser there to sign out at the identity provider, too. null: it has no such page, or cannot be reached.
+             */
+            end_session_url: string | null;
+        };
+        /**
          * SnapshotBatch
          * @description A batch that has not ended.
          */
@@ -9440,6 +9514,73 @@ export interface operations {
             503: components["responses"]["unavailable"];
         };
     };
+    sign_in_config: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInConfig"];
+                };
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not-found"];
+            405: components["responses"]["method-not-allowed"];
+            406: components["responses"]["not-acceptable"];
+            422: components["responses"]["invalid"];
+            429: components["responses"]["rate-limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable"];
+        };
+    };
+    sign_in_login: {
+        parameters: {
+            query?: {
+                /** @description A path of this site, where the browser comes back to. */
+                return_to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To the identity provider, or to the page that says why not. */
+            302: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not-found"];
+            405: components["responses"]["method-not-allowed"];
+            406: components["responses"]["not-acceptable"];
+            422: components["responses"]["invalid"];
+            429: components["responses"]["rate-limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable"];
+        };
+    };
     accounts_open_session: {
         parameters: {
             query?: never;
@@ -9479,7 +9620,18 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The cookie is gone. */
+            /** @description The browser's sign-in is over, here and at the issuer. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedOut"];
+                };
+            };
+            /** @description The session is over. */
             204: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];

@@ -2,11 +2,12 @@
 
 import { QueryClient, QueryClientProvider, useQuery } from "@tanstack/react-query";
 import { Redo2, Settings, Undo2 } from "lucide-react";
-import { type FormEvent, lazy, Suspense, useEffect, useState } from "react";
+import { lazy, Suspense, useEffect, useRef, useState } from "react";
 import { Link, Route, Switch, useLocation } from "wouter";
 import { Problem } from "../api/problems";
 import { EpisodesScreen, ProjectsScreen } from "../screens/projects/ProjectsScreen";
-import { Button, Dialog, Empty, Notice, Skeleton, TextField, ui } from "../ui/ui";
+import { SignInDialog, SignInPage, SignInReturn } from "../screens/signin/SignIn";
+import { Button, Empty, Skeleton, ui } from "../ui/ui";
 import css from "./app.module.css";
 import { CommandsProvider, PaletteButton } from "./commands";
 import { AppProvider, useApp, useWords } from "./context";
@@ -58,6 +59,14 @@ export function App() {
 
 function Shell() {
   const words = useWords();
+  const [location] = useLocation();
+  if (location === routes.signIn()) {
+    return (
+      <main className={css.main}>
+        <SignInReturn />
+      </main>
+    );
+  }
   return (
     <CommandsProvider>
       <Header />
@@ -201,11 +210,13 @@ function EpisodeRoute({ projectId, episodeId }: { readonly projectId: string; re
   return <EpisodeScreen projectId={projectId} episodeId={episodeId} role={project.data.my_role} />;
 }
 
-/** Where nobody can be signed in without a person's help, asks for it; what is on the page stays. */
+/** Where nobody is signed in, asks for it. Whoever was before keeps what is on the page. */
 function SignInGate({ children }: { readonly children: React.ReactNode }) {
   const words = useWords();
   const { signIn, tokens } = useApp();
   const [ready, setReady] = useState(false);
+  const wasSignedIn = useRef(false);
+  if (signIn === "signed-in") wasSignedIn.current = true;
   useEffect(() => {
     let current = true;
     // A gateway that is away is each screen's to show.
@@ -217,34 +228,14 @@ function SignInGate({ children }: { readonly children: React.ReactNode }) {
       current = false;
     };
   }, [tokens]);
-  if (signIn === "paste") {
-    const submit = (event: FormEvent<HTMLFormElement>) => {
-      event.preventDefault();
-      const token = String(new FormData(event.currentTarget).get("token") ?? "").trim();
-      if (token) tokens.paste(token);
-      void queries.invalidateQueries();
-    };
-    return (
-      <Dialog title={words.pasteToken} onClose={() => {}}>
-        <form className={ui.stack} onSubmit={submit}>
-          <TextField
-            label={words.pasteToken}
-            hint={words.pasteTokenHint}
-            name="token"
-            type="password"
-            required
-          />
-          <Button type="submit" look="primary">
-            {words.signIn}
-          </Button>
-        </form>
-      </Dialog>
-    );
-  }
+  useEffect(() => {
+    if (signIn === "signed-in") void queries.invalidateQueries();
+  }, [signIn]);
   if (!ready) return <Skeleton page label={words.loading} lines={8} />;
+  if (signIn === "signed-out" && !wasSignedIn.current) return <SignInPage />;
   return (
     <>
-      {signIn === "signed-out" ? <Notice tone="warn">{words.signedOut}</Notice> : null}
+      {signIn === "signed-out" ? <SignInDialog /> : null}
       {children}
     </>
   );

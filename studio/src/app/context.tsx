@@ -58,7 +58,7 @@ export function AppProvider({ children }: { readonly children: ReactNode }) {
   const [assertive, setAssertive] = useState("");
   const backend = useRef<{ api: Api; tokens: Tokens; openStream: FollowOptions["open"] } | null>(null);
   if (backend.current === null) {
-    const tokens = new Tokens(undefined, undefined, setSignIn);
+    const tokens = new Tokens(undefined, undefined, setSignIn, new BroadcastChannel("retake-sign-in"));
     const openStream: FollowOptions["open"] = (url, headers, signal) =>
       tokens.send(new Request(url, { headers, signal, cache: "no-store" }));
     backend.current = { api: createApi(tokens), tokens, openStream };

@@ -14,7 +14,21 @@ export const routes = {
   settings: (projectId?: string, tab?: string) =>
     `${projectId ? `/p/${projectId}` : ""}/settings${tab ? `/${tab}` : ""}`,
   inbox: () => "/inbox",
+  /** Where the identity provider sends a browser back to, if not to where it came from. */
+  signIn: () => "/sign-in",
 } as const;
+
+export interface SignInSearch {
+  /** Why nobody was signed in, as the gateway says. */
+  readonly refused: string | null;
+  readonly returnTo: string;
+}
+
+export function signInSearch(search: string): SignInSearch {
+  const found = new URLSearchParams(search);
+  const returnTo = found.get("return_to") ?? "/";
+  return { refused: found.get("refused"), returnTo: /^\/(?![/\\])/.test(returnTo) ? returnTo : "/" };
+}
 
 export interface EpisodeSearch {
   /** The selected segment's id. */

@@ -28,7 +28,25 @@ export const en = {
   pasteTokenHint:
     "This gateway has no sign-in page. Ask its operator for a token; it is kept in memory only.",
   signIn: "Sign in",
-  signedOut: "You are signed out. What you typed stays here.",
+  signInTo: "Sign in to Retake",
+  signInWith: (name: string) => `Sign in with ${name}`,
+  signedIn: "You are signed in",
+  signedInHint: "Close this tab to go on where you were, or go to your projects.",
+  signedInAs: (name: string) => `Signed in as ${name}`,
+  signOut: "Sign out",
+  account: "Account",
+  signInOver: "Your sign-in is over",
+  signInOverHint: "Sign in again to go on. What you typed stays here.",
+  signInRefused: {
+    denied:
+      "The identity provider did not sign you in. Try again, or ask its administrator for access to Retake.",
+    expired: "This sign-in took too long, or it was begun in another browser. Sign in again.",
+    unavailable: "The identity provider cannot be reached now. Try again in a moment.",
+    misconfigured:
+      "The identity provider and Retake do not understand each other. Tell the operator: the gateway's log says why.",
+  },
+  localOnly:
+    "This gateway runs in local mode: it opens on its own machine only. Open its address there, under the name localhost.",
   newProject: "New project",
   newEpisode: "New episode",
   name: "Name",

@@ -30,6 +30,13 @@ class Issuer:
         """Answers 503 from now on, or no more. How often the keys were fetched so far."""
         return int((await self._post("away", {"away": away}))["fetches"])
 
+    async def login(self, **how: Any) -> dict[str, Any]:
+        """How it treats the next logins: `user`, `error`, `life` (of access tokens, in seconds), `id_token` (claims),
+        `refresh` (whether it gives refresh tokens), `slow` (seconds of a renewal); `reset` forgets all that was.
+
+        Returns the number of `renewals` so far, and the `refresh_tokens` that are good."""
+        return await self._post("login", how)
+
     async def _post(self, name: str, body: dict[str, Any]) -> dict[str, Any]:
         response = await self._admin.post(f"{self.url}/admin/{name}", json=body)
         response.raise_for_status()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -229,3 +230,25 @@ async def test_a_wrong_discovery_document_opens_nothing(s: Setup, document: dict
 def test_settings_that_open_a_door_are_refused(tmp_path: Any, wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         gateway_settings("postgresql://x", tmp_path, **({"local_mode": False} | wrong))
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"oidc_issuer": None}, "needs oidc_issuer"),
+        ({"public_url": None}, "needs public_url"),
+        ({"public_url": "http://studio.example"}, "must be an https URL"),
+        ({"oidc_scopes": "profile"}, "must contain openid"),
+        ({"oidc_login_parameters": {"state": "x"}}, "state: the gateway sets these itself"),
+    ],
+)
+def test_sign_in_settings_that_cannot_work_are_refused(tmp_path: Path, more: dict[str, Any], says: str) -> None:
+    good = {
+        "local_mode": False,
+        "oidc_issuer": "https://id.example",
+        "oidc_client_id": "studio",
+        "public_url": "https://studio.example",
+    }
+    gateway_settings("postgresql://x", tmp_path, **good)
+    with pytest.raises(ValidationError, match=says):
+        gateway_settings("postgresql://x", tmp_path, **good | more)

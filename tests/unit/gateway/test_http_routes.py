@@ -15,8 +15,10 @@ from shared.core.clock import SystemClock
 # `route success problems`; ^: If-Match is required.
 PROMISED = """
 POST /auth/token 200
+GET /auth/config 200
+GET /auth/login 302
 POST /auth/session 204
-DELETE /auth/session 204
+DELETE /auth/session 200,204
 POST /auth/tickets 201
 GET /me 200
 GET /models 200

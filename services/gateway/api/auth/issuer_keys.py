@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -11,6 +10,7 @@ import httpx
 import jwt
 import structlog
 
+from services.gateway.api.auth.issuer_http import TIMEOUT_S, discover, fetch_json, open_client
 from services.gateway.domain.identity import InvalidToken, safe_url
 from shared.contracts.messages import message
 from shared.core.clock import Clock
@@ -21,8 +21,6 @@ log = structlog.get_logger(__name__)
 FRESH_S: Final = 600.0  # after this the keys are fetched again, beside the requests: a withdrawn key ends soon
 USABLE_S: Final = 24 * 3600.0  # while the issuer is away its last keys go on being trusted, but not for ever
 COOLDOWN_S: Final = 15.0  # between fetches: tokens with invented key ids must not make us call the issuer each time
-TIMEOUT_S: Final = 5.0
-MAX_BYTES: Final = 256 * 1024
 
 Keys = Mapping[str | None, jwt.PyJWK]
 
@@ -94,28 +92,9 @@ class IssuerKeys:
             log.info("oidc.keys_fetched", issuer=self._issuer, keys=sorted(map(str, self._keys)))
 
     async def _fetch(self) -> Keys:
-        async with httpx.AsyncClient(
-            transport=self._transport, timeout=TIMEOUT_S, follow_redirects=False, trust_env=False
-        ) as client:
-            found = await _json(client, self._issuer.rstrip("/") + "/.well-known/openid-configuration")
-            if found.get("issuer") != self._issuer:
-                raise ValueError(f"discovery tells of another issuer: {found.get('issuer')!r}")
-            return _usable(await _json(client, safe_url(str(found.get("jwks_uri")))))
-
-
-async def _json(client: httpx.AsyncClient, url: str) -> dict[str, Any]:
-    async with client.stream("GET", url) as response:
-        if response.status_code != 200:
-            raise ValueError(f"{url} answers {response.status_code}")
-        body = b""
-        async for part in response.aiter_bytes():
-            body += part
-            if len(body) > MAX_BYTES:
-                raise ValueError(f"{url} answers with more than {MAX_BYTES} bytes")
-    found = json.loads(body)
-    if not isinstance(found, dict):
-        raise ValueError(f"{url} answers with no object")
-    return found
+        async with open_client(self._transport) as client:
+            found = await discover(client, self._issuer)
+            return _usable(await fetch_json(client, "GET", safe_url(str(found.get("jwks_uri")))))
 
 
 def _usable(found: Mapping[str, Any]) -> Keys:

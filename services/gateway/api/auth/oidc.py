@@ -33,6 +33,11 @@ class OidcTokens:
 
     async def verify(self, token: str) -> Identity:
         """Raises InvalidToken; Retryable while the issuer's keys cannot be had."""
+        identity, _ = await self.claims(token)
+        return identity
+
+    async def claims(self, token: str) -> tuple[Identity, dict[str, Any]]:
+        """Also everything else that it says. Raises as `verify`."""
         header = self._header(token)
         key = await self._keys.key(header.get("kid"))
         # The times are checked below, against our own clock; PyJWT would take the machine's.
@@ -44,7 +49,7 @@ class OidcTokens:
         }
         try:
             claims = jwt.decode(token, key, self._algorithms, options, audience=self._audience, issuer=self._issuer)
-            return self._identity(claims)
+            return self._identity(claims), claims
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as e:
             raise InvalidToken(message("problem.token_issuer")) from e
 

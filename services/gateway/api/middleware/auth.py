@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from services.gateway.api.app_state import AppState
 from services.gateway.api.middleware.errors import header
 from services.gateway.api.middleware.rate_limit import Standing, network_of
-from services.gateway.api.middleware.request_heads import SESSION
+from services.gateway.api.middleware.request_heads import COOKIES, SESSION
 from services.gateway.api.problems import ProblemError, invalid, of, rate_limited, render
 from services.gateway.domain.identity import Identity, InvalidToken
 from services.gateway.domain.json_bounds import json_problem
@@ -29,7 +29,11 @@ BODY_S: Final = 20.0  # for a body of that size: ten times what a slow mobile li
 UPLOAD_STALL_S: Final = 60.0  # without a byte of a file: a phone that changes its network is back by then
 
 _MEDIA: Final = f"{API}/media/"
-_PUBLIC: Final = (f"{API}/auth/token", f"{API}/openapi.json", _MEDIA)
+_PUBLIC: Final = (
+    *(f"{API}/auth/{name}" for name in ("token", "config", "login", "callback")),
+    f"{API}/openapi.json",
+    _MEDIA,
+)
 _LIMITED: Final = ("/docs", "/openapi.json", "/problems/", "/metrics")
 """Paths outside the API that cost something. Probes of health must not fail because somebody else asks often: they
 share their work instead."""
@@ -76,7 +80,7 @@ class AuthMiddleware:
                 headers += standing.headers()
                 if standing.exceeded:
                     raise rate_limited(standing.policy, standing.reset_s, message("problem.too_many_requests"))
-            if refusal is not None and not scope["path"].startswith(_PUBLIC):
+            if refusal is not None and not scope["path"].startswith(_PUBLIC) and not self._may_sign_out(scope):
                 raise refusal
             if identity is not None:
                 await self._welcome(identity)
@@ -114,6 +118,15 @@ class AuthMiddleware:
             return None, _unauthenticated(message("problem.not_signed_in"))
         except InvalidToken as e:
             return None, _unauthenticated(str(e))
+
+    def _may_sign_out(self, scope: Scope) -> bool:
+        """With the cookie of a sign-in alone, since its token may be over and the issuer away; the route checks it."""
+        sign_in = self._state().sign_in
+        return (
+            sign_in is not None
+            and (scope["method"], scope["path"]) == ("DELETE", _SIGN_OUT)
+            and sign_in.cookie_name in scope[COOKIES]
+        )
 
     def _exceeded(self, scope: Scope) -> ProblemError | None:
         """Counts a request outside the API, which nobody signs in for."""

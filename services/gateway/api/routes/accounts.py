@@ -1,4 +1,4 @@
-"""Tokens of local mode, sessions, tickets, the caller."""
+"""Tokens for pages, sessions, tickets, the caller."""
 
 from __future__ import annotations
 
@@ -12,21 +12,23 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from services.gateway.api.app_state import app_state
+from services.gateway.api.auth.sign_in import SignIn, SignInOver
 from services.gateway.api.context import SignedIn, Snapshot
 from services.gateway.api.documents import WITH_BODY, answers
 from services.gateway.api.headers import json_only
-from services.gateway.api.middleware.auth import API
+from services.gateway.api.middleware.auth import API, IDENTITY
 from services.gateway.api.middleware.errors import LOCAL_HOSTS, host_of, origin_of
-from services.gateway.api.middleware.request_heads import SESSION, SESSION_COOKIE
+from services.gateway.api.middleware.request_heads import COOKIES, SESSION, SESSION_COOKIE
 from services.gateway.api.problems import ProblemError, invalid
 from services.gateway.api.responses import json_response
-from services.gateway.api.schemas.accounts import Me, NewTicket, Quota, Ticket, Token
+from services.gateway.api.schemas.accounts import Me, NewTicket, Quota, SignedOut, Ticket, Token
 from services.gateway.api.schemas.base import Money
 from services.gateway.commands.accounts import read_quotas
 from services.gateway.commands.projects import LOCAL_USER
 from services.gateway.domain.identity import InvalidToken
 from services.gateway.domain.problems import Slug
 from services.gateway.domain.quotas import CURRENCY
+from shared.contracts.messages import message
 
 LOCAL_NAME: Final = "Local user"
 TOKEN_LIFE: Final = timedelta(hours=24)
@@ -36,15 +38,50 @@ router = APIRouter(prefix="/auth", tags=["accounts"], dependencies=[Depends(json
 me_router = APIRouter(tags=["accounts"], dependencies=[Depends(json_only)])
 
 
-@router.post("/token", **answers(Token), summary="Issue a bearer token, in local mode", openapi_extra={"security": []})
+@router.post(
+    "/token",
+    **answers(Token),
+    summary="Issue a bearer token, in local mode or to a browser that is signed in",
+    openapi_extra={"security": []},
+)
 async def token(request: Request) -> Response:
-    """Only on the loopback of a machine in local mode; elsewhere there is no such path. Refuses other Origins."""
+    """In local mode to every caller of this machine. Where browsers sign in at an identity provider, to one that did,
+    by its cookie, if a page of this very origin asks. Elsewhere there is no such path."""
     state = app_state(request.app)
+    if state.sign_in is not None:
+        return await _mediated_token(request, state.sign_in)
     if not (state.settings.local_mode and _is_local(request)):
         raise ProblemError(Slug.NOT_FOUND)
     access = state.tokens.issue(LOCAL_USER, LOCAL_NAME, TOKEN_LIFE)
     seconds = int(TOKEN_LIFE.total_seconds())
     return json_response(Token(access_token=access, token_type="bearer", expires_in=seconds))
+
+
+async def _mediated_token(request: Request, sign_in: SignIn) -> Response:
+    """Raises ProblemError unauthenticated, Retryable."""
+    cookie = request.scope[COOKIES].get(sign_in.cookie_name)
+    if cookie is None or not _from_own_page(request, sign_in):
+        raise _unauthenticated(message("problem.not_signed_in_here"))
+    try:
+        access, seconds = await sign_in.token(cookie)
+    except SignInOver as e:
+        raise _unauthenticated(message("problem.sign_in_ended")) from e
+    return json_response(Token(access_token=access, token_type="bearer", expires_in=seconds))
+
+
+def _from_own_page(request: Request, sign_in: SignIn) -> bool:
+    """Browsers set both headers by themselves, and no page can change them."""
+    asked_by = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    return asked_by == ("same-origin", sign_in.origin)
+
+
+def _unauthenticated(detail: str) -> ProblemError:
+    return ProblemError(
+        Slug.UNAUTHENTICATED,
+        detail,
+        recovery=message("problem.not_signed_in_here.recovery"),
+        headers={"WWW-Authenticate": "Bearer"},
+    )
 
 
 def _is_local(request: Request) -> bool:
@@ -77,16 +114,36 @@ async def open_session(context: SignedIn) -> Response:
     return response
 
 
-@router.delete("/session", **answers(None, status=204, description="The cookie is gone."), summary="Sign out")
-async def close_session(context: SignedIn) -> Response:
-    """Ends the session of the cookie that is sent, for every copy of it. A bearer token stays valid until it expires:
-    forget it."""
-    if cookie := context.request.scope.get(SESSION):
+_SIGNED_OUT: Final = answers(SignedOut, description="The browser's sign-in is over, here and at the issuer.")
+_SIGNED_OUT["responses"][204] = {"description": "The session is over."}
+
+
+@router.delete("/session", **_SIGNED_OUT, summary="Sign out")
+async def close_session(request: Request) -> Response:
+    """Ends the session of the cookie that is sent, for every copy of it, and a browser's sign-in. A bearer token stays
+    valid until it expires: forget it."""
+    state = app_state(request.app)
+    if cookie := request.scope.get(SESSION):
         with suppress(InvalidToken):  # it had expired, or was none: there is nothing to end
-            session = context.state.tokens.verify_session(cookie)
-            await context.state.ended_sessions.end(session.session_id, session.identity.expires_at)
-    response = Response(status_code=204)
+            session = state.tokens.verify_session(cookie)
+            await state.ended_sessions.end(session.session_id, session.identity.expires_at)
+    response = await _end_sign_in(request, state.sign_in)
     response.delete_cookie(SESSION_COOKIE, path="/", secure=True, httponly=True, samesite="strict")
+    return response
+
+
+async def _end_sign_in(request: Request, sign_in: SignIn | None) -> Response:
+    """Raises ProblemError unauthenticated: there is no sign-in, and nothing else says who is calling."""
+    cookie = request.scope[COOKIES].get(sign_in.cookie_name) if sign_in else None
+    if sign_in is None or cookie is None or not _from_own_page(request, sign_in):
+        was_open, end_session_url = False, None
+    else:
+        was_open, end_session_url = await sign_in.end(cookie)
+    if not was_open and request.scope.get(IDENTITY) is None:
+        raise _unauthenticated(message("problem.not_signed_in_here"))
+    response = json_response(SignedOut(end_session_url=end_session_url)) if was_open else Response(status_code=204)
+    if sign_in is not None:
+        response.delete_cookie(sign_in.cookie_name, path="/", secure=sign_in.secure, httponly=True, samesite="strict")
     return response
 
 

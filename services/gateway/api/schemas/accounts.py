@@ -69,6 +69,26 @@ class Token(Resource):
     expires_in: int = Field(description="Seconds until the token expires.")
 
 
+class SignInConfig(Resource):
+    """How a browser signs in."""
+
+    mode: Literal["local", "oidc", "token"] = Field(
+        description="local: `POST /auth/token` gives every caller of this machine a token. oidc: send the browser to "
+        "`login_url`; `POST /auth/token` then gives it tokens. token: a person brings a bearer token."
+    )
+    login_url: str | None = Field(description="Of oidc: the path of the login; add `?return_to=` and a path of yours.")
+    name: str | None = Field(description="Of oidc: the name of the identity provider.")
+
+
+class SignedOut(Resource):
+    """What is left to do after signing out."""
+
+    end_session_url: str | None = Field(
+        description="Send the browser there to sign out at the identity provider, too. null: it has no such page, or "
+        "cannot be reached."
+    )
+
+
 class NewTicket(Body):
     """A ticket to issue."""
 

@@ -1,11 +1,13 @@
 /** What is chosen for this browser alone: theme, language, keys. */
 
+import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
+import { Problem } from "../../api/problems";
 import { KeyList } from "../../app/commands";
 import { type Language, useApp, useWords } from "../../app/context";
 import { setSingleKeys, singleKeysOn } from "../../app/keys";
 import { setTheme, THEMES, type Theme, theme } from "../../app/preferences";
-import { SelectField, ui } from "../../ui/ui";
+import { Button, SelectField, ui } from "../../ui/ui";
 import css from "./settings.module.css";
 
 export function BrowserSettings() {
@@ -67,8 +69,36 @@ export function BrowserTab() {
         />
         {words.singleKeys}
       </label>
+      <Account />
       <h2>{words.shortcuts}</h2>
       <KeyList />
     </section>
+  );
+}
+
+/** Who is signed in, where that can change. */
+function Account() {
+  const words = useWords();
+  const { api, tokens, announce } = useApp();
+  const config = useQuery({ queryKey: ["sign-in-config"], queryFn: () => tokens.config() });
+  const me = useQuery({ queryKey: ["me"], queryFn: async () => (await api.GET("/api/v1/me")).data ?? null });
+  if (!me.data || !config.data || config.data.mode === "local") return null;
+  const signOut = async () => {
+    try {
+      const elsewhere = await tokens.signOut();
+      if (elsewhere) location.assign(elsewhere);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      announce(error.message, true);
+    }
+  };
+  return (
+    <>
+      <h2>{words.account}</h2>
+      <div className={ui.row}>
+        <span dir="auto">{words.signedInAs(me.data.name)}</span>
+        <Button onClick={() => void signOut()}>{words.signOut}</Button>
+      </div>
+    </>
   );
 }

@@ -1,0 +1,318 @@
+"""Signing in a browser at an OIDC issuer: a token-mediating backend (draft-ietf-oauth-browser-based-apps, section 6.2).
+
+The browser gets a random cookie, which only this gateway's own page can use, and with it short-lived access tokens.
+The refresh token stays here, encrypted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+import secrets
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from enum import StrEnum
+from hashlib import sha256
+from typing import Any, Final
+
+import structlog
+
+from services.gateway.api.auth.issuer import EXCHANGE_S, IssuedTokens, Issuer
+from services.gateway.api.auth.issuer_http import IssuerRefused
+from services.gateway.api.auth.oidc import OidcTokens
+from services.gateway.api.auth.sealing import Sealer
+from services.gateway.domain.identity import Identity, InvalidToken, origin
+from services.gateway.store.sign_ins import SignInRow, SignIns
+from shared.contracts.messages import message
+from shared.core.clock import Clock
+from shared.core.errors import Retryable
+
+log = structlog.get_logger(__name__)
+
+LOGIN_LIFE: Final = timedelta(minutes=10)  # from the issuer's page back to ours
+CLAIM_LIFE: Final = timedelta(seconds=EXCHANGE_S + 5)
+POLL_S: Final = 0.1
+RENEW_AT: Final = 0.25  # of a token's life that is left; the page asks at 0.2
+RENEW_AT_S: Final = 30.0
+
+
+class SignInRefusal(StrEnum):
+    """Why a browser came back from the issuer without being signed in."""
+
+    DENIED = "denied"
+    """The person or the issuer said no."""
+    EXPIRED = "expired"
+    """The login was begun in another browser, too long ago, or is already over."""
+    UNAVAILABLE = "unavailable"
+    """The issuer cannot be reached now."""
+    MISCONFIGURED = "misconfigured"
+    """The issuer does not accept this gateway, or its tokens are not for it: an operator must act."""
+
+
+class SignInOver(Exception):
+    """There is no sign-in, or the issuer has ended it."""
+
+
+class LoginFailed(Exception):
+    """`return_to`: where the person was, as far as it is known."""
+
+    def __init__(self, refusal: SignInRefusal, return_to: str | None) -> None:
+        super().__init__(refusal.value)
+        self.refusal = refusal
+        self.return_to = return_to
+
+
+@dataclass(frozen=True)
+class Login:
+    """A login that begins: where the browser goes, and what it alone keeps meanwhile, for `LOGIN_LIFE`."""
+
+    url: str
+    cookie_name: str
+    cookie: str
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """`cookie` is the browser's from now on, for `seconds`."""
+
+    cookie: str
+    seconds: int
+    return_to: str
+
+
+@dataclass(frozen=True)
+class _Held:
+    """The issuer's tokens of one sign-in; times are Unix seconds. `id_token` only hints at whom to sign out."""
+
+    access: str
+    expires_at: int
+    obtained_at: int
+    refresh: str | None
+    id_token: str | None
+
+
+class SignIn:
+    def __init__(
+        self,
+        issuer: Issuer,
+        access_tokens: OidcTokens,
+        id_tokens: OidcTokens,
+        sign_ins: SignIns,
+        sealer: Sealer,
+        *,
+        client_id: str,
+        home: str,
+        life: timedelta,
+        clock: Clock,
+    ) -> None:
+        """`home` is the URL at which browsers see the gateway."""
+        self.origin = origin(home)
+        self._secure = home.startswith("https:")
+        self._issuer = issuer
+        self._access_tokens = access_tokens
+        self._id_tokens = id_tokens
+        self._sign_ins = sign_ins
+        self._sealer = sealer
+        self._client_id = client_id
+        self._life = life
+        self._clock = clock
+
+    @property
+    def cookie_name(self) -> str:
+        """Of the sign-in. No other host can set a cookie with the prefix; browsers take it over https only."""
+        return f"{self._prefix}sign_in"
+
+    @property
+    def secure(self) -> bool:
+        """Whether browsers see the gateway over https; else it is on this machine."""
+        return self._secure
+
+    @property
+    def _prefix(self) -> str:
+        return "__Host-retake_" if self._secure else "retake_"
+
+    def login_cookie(self, state: str) -> str:
+        """One for each login: several tabs may sign in at once."""
+        return f"{self._prefix}login_{sha256(state.encode()).hexdigest()[:12]}"
+
+    async def begin(self, return_to: str) -> Login:
+        """`return_to` is a path of this site. Raises Retryable while the issuer is away."""
+        state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
+        url = await self._issuer.login_url(state=state, nonce=nonce, verifier=verifier)
+        kept = {"nonce": nonce, "verifier": verifier, "return_to": return_to, "until": self._now() + _s(LOGIN_LIFE)}
+        return Login(url, self.login_cookie(state), self._sealer.seal(json.dumps(kept).encode(), f"login {state}"))
+
+    async def finish(self, query: dict[str, str], cookies: dict[str, str]) -> SignedIn:
+        """The browser is back with the issuer's answer. Raises LoginFailed."""
+        begun = self._begun(query.get("state", ""), cookies)
+        if begun is None or query.get("iss", self._issuer.name) != self._issuer.name:  # RFC 9207
+            raise LoginFailed(SignInRefusal.EXPIRED, None)
+        return_to = str(begun["return_to"])
+        if error := query.get("error"):
+            log.warning("sign_in.refused_by_issuer", error=error[:100])
+            raise LoginFailed(_refusal_of(error), return_to)
+        try:
+            issued = await self._issuer.exchange(query.get("code", ""), str(begun["verifier"]))
+            identity = await self._verified(issued, str(begun["nonce"]))
+        except Retryable as e:
+            raise LoginFailed(SignInRefusal.UNAVAILABLE, return_to) from e
+        except IssuerRefused as e:
+            log.warning("sign_in.code_refused", error=str(e))
+            refusal = SignInRefusal.EXPIRED if e.error == "invalid_grant" else SignInRefusal.MISCONFIGURED
+            raise LoginFailed(refusal, return_to) from e
+        except InvalidToken as e:
+            log.warning("sign_in.tokens_not_usable", cause=str(e))
+            raise LoginFailed(SignInRefusal.MISCONFIGURED, return_to) from e
+        cookie = secrets.token_urlsafe(32)
+        digest = _digest(cookie)
+        await self._sign_ins.open(
+            digest, identity.user_id, self._sealed(self._held(issued, identity), digest), self._clock.now() + self._life
+        )
+        log.info("sign_in.opened", user_id=identity.user_id)
+        return SignedIn(cookie, _s(self._life), return_to)
+
+    async def token(self, cookie: str) -> tuple[str, int]:
+        """An access token and the seconds that it lives; renewed at the issuer if it is about to expire, by one caller
+        at a time. Raises SignInOver; Retryable while the issuer is away and the last token is over."""
+        digest = _digest(cookie)
+        patience = self._clock.monotonic() + _s(CLAIM_LIFE) + EXCHANGE_S
+        while True:
+            row = await self._sign_ins.get(digest)
+            held = self._opened(row) if row else None
+            if row is None or held is None:
+                raise SignInOver
+            if not await self._is_due(held):
+                return held.access, held.expires_at - self._now()
+            if held.refresh is None:
+                return await self._last_token(row, held)
+            if await self._sign_ins.claim(row, CLAIM_LIFE):
+                return await self._renew(row, held, held.refresh)
+            if self._clock.monotonic() > patience:
+                raise Retryable("issuer_away", message("problem.issuer_away"), delay_s=1)
+            await self._clock.sleep(POLL_S)
+
+    async def end(self, cookie: str) -> tuple[bool, str | None]:
+        """Ends it here and, as far as it can be reached, at the issuer: whether there was one, and the issuer's page
+        that signs out there, too."""
+        row = await self._sign_ins.end(_digest(cookie))
+        if row is None:
+            return False, None
+        held = self._opened(row)
+        log.info("sign_in.ended", user_id=row.user_id)
+        try:
+            if held and held.refresh:
+                await self._issuer.revoke(held.refresh)
+            return True, await self._issuer.end_session_url(held.id_token if held else None)
+        except (Retryable, IssuerRefused) as e:
+            log.warning("sign_in.not_ended_at_issuer", user_id=row.user_id, error=str(e))
+            return True, None
+
+    def _begun(self, state: str, cookies: dict[str, str]) -> dict[str, Any] | None:
+        """What this browser kept of the login with that state; None: nothing, or it is too old."""
+        sealed = cookies.get(self.login_cookie(state))
+        plain = self._sealer.open(sealed, f"login {state}") if sealed else None
+        if plain is None:
+            return None
+        begun: dict[str, Any] = json.loads(plain)
+        return begun if begun["until"] > self._now() else None
+
+    async def _verified(self, issued: IssuedTokens, nonce: str) -> Identity:
+        """Who both tokens speak of. Raises InvalidToken, Retryable."""
+        if issued.id_token is None:
+            raise InvalidToken("the issuer sent no id token; GATEWAY_OIDC_SCOPES must contain openid")
+        who, claims = await self._id_tokens.claims(issued.id_token)
+        if not hmac.compare_digest(str(claims.get("nonce", "")).encode(), nonce.encode()):
+            raise InvalidToken("the id token has another nonce")
+        if claims.get("azp", self._client_id) != self._client_id:
+            raise InvalidToken("the id token was issued to another client")
+        identity = await self._access_tokens.verify(issued.access)
+        if identity.user_id != who.user_id:
+            raise InvalidToken("the access token speaks of another subject than the id token")
+        return identity
+
+    async def _is_due(self, held: _Held) -> bool:
+        left = held.expires_at - self._now()
+        if left <= max(RENEW_AT_S, RENEW_AT * (held.expires_at - held.obtained_at)):
+            return True
+        try:
+            await self._access_tokens.verify(held.access)
+        except InvalidToken:  # its key was withdrawn
+            return True
+        except Retryable:
+            return False
+        return False
+
+    async def _last_token(self, row: SignInRow, held: _Held) -> tuple[str, int]:
+        """Of an issuer that gives no refresh token: the sign-in lasts as long as its first access token."""
+        if held.expires_at <= self._now():
+            await self._sign_ins.end(row.digest)
+            raise SignInOver
+        return held.access, held.expires_at - self._now()
+
+    async def _renew(self, row: SignInRow, held: _Held, refresh: str) -> tuple[str, int]:
+        """The caller has claimed the renewal."""
+        try:
+            issued = await self._issuer.renew(refresh)
+            identity = await self._access_tokens.verify(issued.access)
+        except IssuerRefused as e:
+            if e.error == "invalid_grant":
+                log.info("sign_in.ended_by_issuer", user_id=row.user_id, error=str(e))
+                await self._sign_ins.end(row.digest)
+                raise SignInOver from e
+            log.warning("sign_in.not_renewed", user_id=row.user_id, error=str(e))
+            return await self._without_renewal(row, held)
+        except (Retryable, InvalidToken) as e:
+            log.warning("sign_in.not_renewed", user_id=row.user_id, error=str(e))
+            return await self._without_renewal(row, held)
+        except BaseException:
+            await asyncio.shield(self._sign_ins.release(row))
+            raise
+        if identity.user_id != row.user_id:
+            await self._sign_ins.end(row.digest)
+            raise SignInOver
+        renewed = self._held(issued, identity)
+        renewed = replace(renewed, refresh=renewed.refresh or held.refresh, id_token=renewed.id_token or held.id_token)
+        await self._sign_ins.renewed(row, self._sealed(renewed, row.digest))
+        return renewed.access, renewed.expires_at - self._now()
+
+    async def _without_renewal(self, row: SignInRow, held: _Held) -> tuple[str, int]:
+        """The token as it is, while it holds. Raises Retryable."""
+        await self._sign_ins.release(row)
+        left = held.expires_at - self._now()
+        if left <= 0:
+            raise Retryable("issuer_away", message("problem.issuer_away"), delay_s=EXCHANGE_S)
+        return held.access, left
+
+    def _held(self, issued: IssuedTokens, identity: Identity) -> _Held:
+        return _Held(issued.access, identity.expires_at, self._now(), issued.refresh, issued.id_token)
+
+    def _sealed(self, held: _Held, digest: str) -> str:
+        return self._sealer.seal(json.dumps(vars(held)).encode(), f"tokens {digest}")
+
+    def _opened(self, row: SignInRow) -> _Held | None:
+        """None: it was sealed with a secret that we no longer have."""
+        plain = self._sealer.open(row.sealed, f"tokens {row.digest}")
+        return _Held(**json.loads(plain)) if plain else None
+
+    def _now(self) -> int:
+        return int(self._clock.now().timestamp())
+
+
+def _refusal_of(error: str) -> SignInRefusal:
+    """OAuth's codes at the authorization endpoint (RFC 6749, section 4.1.2.1)."""
+    match error:
+        case "temporarily_unavailable" | "server_error":
+            return SignInRefusal.UNAVAILABLE
+        case "invalid_request" | "unauthorized_client" | "unsupported_response_type" | "invalid_scope":
+            return SignInRefusal.MISCONFIGURED
+        case _:
+            return SignInRefusal.DENIED
+
+
+def _digest(cookie: str) -> str:
+    return sha256(cookie.encode()).hexdigest()
+
+
+def _s(life: timedelta) -> int:
+    return int(life.total_seconds())
