@@ -11,12 +11,14 @@ import { Button, Empty, Skeleton, ui } from "../ui/ui";
 import css from "./app.module.css";
 import { CommandsProvider, PaletteButton } from "./commands";
 import { AppProvider, useApp, useWords } from "./context";
+import { Refused } from "./Refused";
 import { routes } from "./routes";
 import { useInbox } from "./useInbox";
 
-const EpisodeScreen = lazy(async () => ({
-  default: (await import("../screens/episode/EpisodeScreen")).EpisodeScreen,
-}));
+const episodeScreen = () => import("../screens/episode/EpisodeScreen");
+// The code of the episode that is opened first comes beside the first answers, not after them.
+if (/^\/p\/[^/]+\/e\//.test(location.pathname)) void episodeScreen().catch(() => {});
+const EpisodeScreen = lazy(async () => ({ default: (await episodeScreen()).EpisodeScreen }));
 const CompareScreen = lazy(async () => ({
   default: (await import("../screens/compare/CompareScreen")).CompareScreen,
 }));
@@ -41,7 +43,8 @@ const queries = new QueryClient({
   defaultOptions: {
     queries: {
       staleTime: 10_000,
-      retry: (count, error) => error instanceof Problem && error.isTransient && count < 5,
+      // Once at once; after that the page says what is wrong and counts the seconds to the next attempt.
+      retry: (count, error) => error instanceof Problem && error.status === 0 && count < 1,
       refetchOnWindowFocus: false,
     },
   },
@@ -199,6 +202,9 @@ function EpisodeRoute({ projectId, episodeId }: { readonly projectId: string; re
       (await api.GET("/api/v1/projects/{project_id}", { params: { path: { project_id: projectId } } }))
         .data ?? null,
   });
+  if (project.error instanceof Problem && project.error.isTransient) {
+    return <Refused error={project.error} onAgain={project.refetch} automatic />;
+  }
   if (project.error) {
     return (
       <Empty page title={words.notFound} hint={words.notFoundHint}>
@@ -206,8 +212,8 @@ function EpisodeRoute({ projectId, episodeId }: { readonly projectId: string; re
       </Empty>
     );
   }
-  if (!project.data) return <Skeleton page label={words.loading} lines={12} />;
-  return <EpisodeScreen projectId={projectId} episodeId={episodeId} role={project.data.my_role} />;
+  // The episode is asked for at the same time; what may be done with it is known when both are there.
+  return <EpisodeScreen projectId={projectId} episodeId={episodeId} role={project.data?.my_role ?? null} />;
 }
 
 /** Where nobody is signed in, asks for it. Whoever was before keeps what is on the page. */

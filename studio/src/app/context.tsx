@@ -9,6 +9,7 @@ import { zhHans } from "../language/words.zh-Hans";
 import type { FollowOptions } from "../live/sse";
 import { type Toast, Toasts } from "../ui/Toasts";
 import { ui } from "../ui/ui";
+import { againAt, refusalText } from "./refusals";
 import { NOTHING_DONE, push, redo, type Stack, type Undoable, undo } from "./undo";
 
 export type Language = "en" | "zh-Hans";
@@ -23,6 +24,10 @@ interface App {
   readonly signIn: SignIn | "unknown";
   /** Says one sentence to screen readers; `assertive`: an error of one's own action, which is also shown. */
   readonly announce: (sentence: string, assertive?: boolean) => void;
+  /** Says why an action of one's own was refused, and offers it `again` where that may help. Throws any other error. */
+  readonly refused: (error: unknown, again?: () => unknown) => void;
+  /** The sentence of a refusal, for where it is shown beside what it is about. */
+  readonly refusal: (problem: Problem) => string;
   /** Shows a sentence for a while, with something to do about it. */
   readonly toast: (sentence: string, action?: Toast["action"]) => void;
   readonly history: Stack;
@@ -72,10 +77,13 @@ export function AppProvider({ children }: { readonly children: ReactNode }) {
   }, []);
   const [toasts, setToasts] = useState<readonly Toast[]>([]);
   const closeToast = useCallback((id: number) => setToasts((all) => all.filter((t) => t.id !== id)), []);
-  const show = useCallback((text: string, tone: Toast["tone"], action: Toast["action"]) => {
-    const toast = { id: ++toastId, text, tone, action };
-    setToasts((all) => [...all.filter((t) => t.text !== text), toast].slice(-MOST_TOASTS));
-  }, []);
+  const show = useCallback(
+    (text: string, tone: Toast["tone"], action: Toast["action"], countdown: Toast["countdown"] = null) => {
+      const toast = { id: ++toastId, text, tone, action, countdown };
+      setToasts((all) => [...all.filter((t) => t.text !== text), toast].slice(-MOST_TOASTS));
+    },
+    [],
+  );
   const announce = useCallback(
     (sentence: string, now = false) => {
       (now ? setAssertive : setPolite)(sentence);
@@ -91,6 +99,20 @@ export function AppProvider({ children }: { readonly children: ReactNode }) {
     [show],
   );
 
+  const refusal = useCallback((problem: Problem) => refusalText(problem, words, language), [words, language]);
+  const refused = useCallback(
+    (error: unknown, again?: () => unknown) => {
+      if (!(error instanceof Problem)) throw error;
+      const text = refusal(error);
+      const until = again ? againAt(error) : null;
+      setAssertive(text);
+      if (again && until !== null) {
+        show(text, "bad", { label: words.tryAgain, run: () => void again() }, { until, text: words.againIn });
+      } else show(text, "bad", null);
+    },
+    [show, words, refusal],
+  );
+
   const [history, setHistory] = useState<Stack>(NOTHING_DONE);
   const latest = useRef(history);
   latest.current = history;
@@ -102,11 +124,10 @@ export function AppProvider({ children }: { readonly children: ReactNode }) {
         await (which === "undo" ? entry.undo() : entry.redo?.());
         toast(`${which === "undo" ? words.undone : words.redone}: ${entry.label}`);
       } catch (error) {
-        if (!(error instanceof Problem)) throw error;
-        announce(error.message, true);
+        refused(error);
       }
     },
-    [toast, announce, words],
+    [toast, refused, words],
   );
   const undoLast = useCallback(() => void move(latest.current.done[0], "undo"), [move]);
   const redoLast = useCallback(() => void move(latest.current.undone[0], "redo"), [move]);
@@ -132,6 +153,8 @@ export function AppProvider({ children }: { readonly children: ReactNode }) {
       setLanguage,
       signIn,
       announce,
+      refused,
+      refusal,
       toast,
       history,
       did,
@@ -147,6 +170,8 @@ export function AppProvider({ children }: { readonly children: ReactNode }) {
       setLanguage,
       signIn,
       announce,
+      refused,
+      refusal,
       toast,
       history,
       did,

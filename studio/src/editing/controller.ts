@@ -22,6 +22,8 @@ export class AssetController {
     private readonly onChange: (state: editing.Editor) => void,
     /** GETs the asset soon, once for all that ask within 150 ms. */
     private readonly refresh: (assetId: string) => void,
+    /** A start or a decision was refused; null: none is any more. */
+    private readonly onRefused: (problem: Problem | null) => void = () => {},
   ) {
     this.state = ofAsset(asset);
     this.revision = asset.revision;
@@ -104,6 +106,7 @@ export class AssetController {
   }
 
   private async send(values: editing.Values, variants: number): Promise<void> {
+    this.onRefused(null);
     try {
       const { data } = await this.api.POST("/api/v1/assets/{asset_id}/runs", {
         params: { path: { asset_id: this.state.assetId }, header: { "Idempotency-Key": idempotencyKey() } },
@@ -111,11 +114,14 @@ export class AssetController {
       });
       if (data?.updated_at) this.set(editing.started(this.state, data.id, data.updated_at));
     } catch (error) {
-      await this.do(editing.notStarted(this.state, wordsOf(error)));
+      const problem = refusalOf(error);
+      this.onRefused(problem);
+      await this.do(editing.notStarted(this.state, problem.message));
     }
   }
 
   private async decide(decide: editing.Effect & { type: "decide" }, review: Review): Promise<boolean> {
+    this.onRefused(null);
     try {
       await this.api.POST("/api/v1/runs/{run_id}/review", {
         params: { path: { run_id: decide.runId }, header: { "Idempotency-Key": idempotencyKey() } },
@@ -130,7 +136,9 @@ export class AssetController {
       });
       return true;
     } catch (error) {
-      await this.do(editing.notDecided(this.state, wordsOf(error)));
+      const problem = refusalOf(error);
+      this.onRefused(problem);
+      await this.do(editing.notDecided(this.state, problem.message));
       return false;
     }
   }
@@ -189,7 +197,7 @@ function valuesOf(version: Schemas["Version"]): editing.Values {
   return editing.valuesOf({ ...version, version_id: version.id });
 }
 
-function wordsOf(error: unknown): string {
-  if (error instanceof Problem) return error.message;
+function refusalOf(error: unknown): Problem {
+  if (error instanceof Problem) return error;
   throw error;
 }

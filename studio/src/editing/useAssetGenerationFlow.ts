@@ -2,6 +2,7 @@
 
 import { useMemo } from "react";
 import type { Api, Schemas } from "../api/client";
+import type { Problem } from "../api/problems";
 import type { EpisodeFeed } from "../live/episode";
 import { useKey } from "../live/react";
 import { AssetController } from "./controller";
@@ -18,6 +19,8 @@ export interface AssetGenerationFlow {
   readonly canStart: boolean;
   readonly canDecide: boolean;
   readonly error: string | null;
+  /** What the gateway refused, if that is the error. */
+  readonly refusal: Problem | null;
   readonly edit: (draft: editing.Values) => void;
   readonly save: () => Promise<void>;
   readonly start: (variants?: number) => Promise<void>;
@@ -61,6 +64,7 @@ export class Flows {
       asset,
       (state) => this.feed.store.set([[`flow:${assetId}`, state]]),
       (id) => this.feed.refresh({ what: "asset", id }),
+      (problem) => this.feed.store.set([[`refusal:${assetId}`, problem ?? undefined]]),
     );
     this.controllers.set(assetId, controller);
     this.feed.store.set([[`flow:${assetId}`, controller.state]]);
@@ -76,6 +80,7 @@ export function useAssetGenerationFlow(
   const asset = useKey<Schemas["Asset"]>(feed.store, `asset:${assetId}`);
   const controller = useMemo(() => (asset ? flows.of(assetId) : null), [flows, assetId, asset]);
   const state = useKey<editing.Editor>(feed.store, `flow:${assetId}`);
+  const refusal = useKey<Problem>(feed.store, `refusal:${assetId}`);
   return useMemo(() => {
     if (controller === null || state === undefined) return null;
     return {
@@ -89,6 +94,7 @@ export function useAssetGenerationFlow(
       canStart: editing.canStart(state),
       canDecide: editing.canDecide(state),
       error: state.error,
+      refusal: state.error !== null && refusal?.message === state.error ? refusal : null,
       edit: (draft) => controller.edit(draft),
       save: () => controller.save(),
       start: (variants = 1) => controller.start(variants),
@@ -99,5 +105,5 @@ export function useAssetGenerationFlow(
       reset: () => controller.reset(),
       leave: () => controller.leave(),
     };
-  }, [controller, state]);
+  }, [controller, state, refusal]);
 }

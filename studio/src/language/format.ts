@@ -1,5 +1,7 @@
 /** Numbers, times and durations for people. */
 
+import type { Words } from "./words";
+
 /** `00:00:02:11`: hours, minutes, seconds, frames. */
 export function timecode(seconds: number, fps: number): string {
   const frames = Math.max(0, Math.round(seconds * fps));
@@ -36,6 +38,34 @@ export function money(
   return new Intl.NumberFormat(language, { style: "currency", currency: value.currency }).format(
     Number(value.amount),
   );
+}
+
+interface Costs {
+  readonly actual: Money | null;
+  readonly estimated: Money | null;
+  readonly at_least?: Money | null;
+  readonly at_most?: Money | null;
+  readonly reason?: string | null;
+}
+
+interface Money {
+  readonly amount: string;
+  readonly currency: string;
+}
+
+/** What it cost; where that is not known, why, and between what it lies. */
+export function costText(cost: Costs, words: Words, language: string): string {
+  if (!cost.reason) return money(cost.actual ?? cost.estimated, language);
+  const [least, most] = [cost.at_least, cost.at_most].map((m) => m && money(m, language));
+  const span =
+    least && most
+      ? words.costBetween(least, most)
+      : least
+        ? words.costAtLeast(least)
+        : most
+          ? words.costAtMost(most)
+          : null;
+  return [words.costUnknown(cost.reason), span].filter(Boolean).join("; ");
 }
 
 export function time(at: string, language: string): string {

@@ -1,6 +1,7 @@
 /** Short messages at the edge of the page: what happened, and one thing to do about it. They never take the focus. */
 
 import { useEffect, useRef } from "react";
+import { Countdown } from "./Countdown";
 import css from "./toasts.module.css";
 import { Button } from "./ui";
 
@@ -8,6 +9,8 @@ export interface Toast {
   readonly id: number;
   readonly text: string;
   readonly tone: "muted" | "bad";
+  /** It stays until then. */
+  readonly countdown: { readonly until: number; readonly text: (seconds: number) => string } | null;
   readonly action: { readonly label: string; readonly run: () => void } | null;
 }
 
@@ -49,15 +52,16 @@ function Shown({
   readonly closeLabel: string;
   readonly onClose: (id: number) => void;
 }) {
-  const { id, action } = toast;
+  const { id, action, countdown } = toast;
+  const until = countdown?.until ?? 0;
   const over = useRef(false);
   useEffect(() => {
     // One whose button the pointer is over, or that has the focus, is being used.
     const timer = setInterval(() => {
-      if (!over.current) onClose(id);
+      if (!over.current && Date.now() >= until) onClose(id);
     }, SHOWN_MS);
     return () => clearInterval(timer);
-  }, [id, onClose]);
+  }, [id, until, onClose]);
   const reading = (now: boolean) => () => {
     over.current = now;
   };
@@ -71,7 +75,9 @@ function Shown({
       onFocus={reading(true)}
       onBlur={reading(false)}
     >
-      <p dir="auto">{toast.text}</p>
+      <p dir="auto">
+        {toast.text} {countdown ? <Countdown {...countdown} /> : null}
+      </p>
       {action ? (
         <Button
           onClick={() => {

@@ -3,9 +3,10 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "wouter";
 import { useApp, useWords } from "../../app/context";
+import { Refused } from "../../app/Refused";
 import { routes } from "../../app/routes";
 import { dateTime } from "../../language/format";
-import { Empty, Notice, Skeleton, ui } from "../../ui/ui";
+import { Empty, Skeleton, ui } from "../../ui/ui";
 import css from "./activity.module.css";
 
 export function ActivityScreen({ projectId }: { readonly projectId: string }) {
@@ -25,7 +26,7 @@ export function ActivityScreen({ projectId }: { readonly projectId: string }) {
     <div className={ui.stack}>
       <h1>{words.activity}</h1>
       {feed.isPending ? <Skeleton label={words.loading} lines={6} /> : null}
-      {feed.error ? <Notice tone="bad">{feed.error.message}</Notice> : null}
+      {feed.error ? <Refused error={feed.error} onAgain={feed.refetch} automatic /> : null}
       {feed.data?.length === 0 ? <Empty title={words.noActivity} /> : null}
       <ol className={css.feed}>
         {(feed.data ?? []).map((entry) => (

@@ -4,11 +4,12 @@ import { useQuery } from "@tanstack/react-query";
 import { Link, useLocation, useSearch } from "wouter";
 import type { Schemas } from "../../api/client";
 import { useApp, useWords } from "../../app/context";
+import { Refused } from "../../app/Refused";
 import { compareSearch, routes } from "../../app/routes";
 import { score } from "../../language/format";
 import { ComparePlayer } from "../../media/ComparePlayer";
 import { isCompareMode } from "../../media/compare";
-import { Empty, Notice, SelectField, Skeleton, ui } from "../../ui/ui";
+import { Empty, SelectField, Skeleton, ui } from "../../ui/ui";
 import { playableOf } from "../playable";
 import css from "./compare.module.css";
 
@@ -41,7 +42,7 @@ export function CompareScreen({ projectId, episodeId, assetId }: CompareScreenPr
   const back = routes.episode(projectId, episodeId, { s: a?.segment_id ?? undefined, k: a?.kind });
 
   if (versions.isPending) return <Skeleton page label={words.loading} lines={10} />;
-  if (versions.error) return <Notice tone="bad">{versions.error.message}</Notice>;
+  if (versions.error) return <Refused error={versions.error} onAgain={versions.refetch} automatic />;
   if (!a || !b) {
     return (
       <Empty page title={words.compareNeedsTwo}>
@@ -99,7 +100,7 @@ function Differences({ assetId, a, b }: VersionProps & { readonly assetId: strin
       ).data?.differences ?? [],
     enabled: a.id !== b.id,
   });
-  if (comparison.error) return <Notice tone="bad">{comparison.error.message}</Notice>;
+  if (comparison.error) return <Refused error={comparison.error} onAgain={comparison.refetch} automatic />;
   if (comparison.isPending && a.id !== b.id) return <Skeleton page label={words.loading} />;
   const differences = comparison.data ?? [];
   return (

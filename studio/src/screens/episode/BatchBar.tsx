@@ -2,7 +2,6 @@
 
 import { useState } from "react";
 import { idempotencyKey } from "../../api/client";
-import { Problem } from "../../api/problems";
 import { useApp, useWords } from "../../app/context";
 import type { Board, Work } from "../../live/board";
 import { Button, ui } from "../../ui/ui";
@@ -14,7 +13,7 @@ const ACTIVE = new Set(["running", "waiting_review", "paused"]);
 
 export function BatchBar() {
   const words = useWords();
-  const { api, announce } = useApp();
+  const { api, refused } = useApp();
   const { episodeId, feed, role } = useEpisode();
   const works = useEpisodeKey<Board>("works");
   const [mode, setMode] = useState<"sequential" | "parallel">("sequential");
@@ -28,13 +27,11 @@ export function BatchBar() {
       await call();
       feed.refresh({ what: "episode" });
     } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      announce(error.message, true);
+      refused(error);
     }
   };
   const header = () => ({ "Idempotency-Key": idempotencyKey() });
   if (batch === undefined) {
-    if (!mayEdit) return null;
     return (
       <div className={css.idle}>
         {ended ? <span className={ui.hint}>{ended.message}</span> : null}
@@ -47,6 +44,7 @@ export function BatchBar() {
           <option value="parallel">{words.parallel}</option>
         </select>
         <Button
+          disabledReason={mayEdit ? null : words.mayNotGenerate}
           onClick={() =>
             void send(() =>
               api.POST("/api/v1/episodes/{episode_id}/batches", {

@@ -83,7 +83,7 @@ interface AskProps {
 /** What is about to happen to how many, with what the action needs; sent once, with one key. */
 function Ask({ action, selected, onClose, onDone }: AskProps) {
   const words = useWords();
-  const { api, toast } = useApp();
+  const { api, toast, refusal } = useApp();
   const { episodeId, feed } = useEpisode();
   const [key] = useState(idempotencyKey);
   const [busy, setBusy] = useState(false);
@@ -105,7 +105,7 @@ function Ask({ action, selected, onClose, onDone }: AskProps) {
       onDone(results.flatMap((result) => lineOf(result, feed)));
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      setProblem(error.message);
+      setProblem(refusal(error));
       setBusy(false);
     }
   };

@@ -3,7 +3,6 @@
 import { useState } from "react";
 import { Link } from "wouter";
 import { idempotencyKey, type Schemas } from "../../api/client";
-import { Problem } from "../../api/problems";
 import { useApp, useWords } from "../../app/context";
 import { routes } from "../../app/routes";
 import type { Board, Cell } from "../../live/board";
@@ -17,7 +16,7 @@ const CAPTIONS = ["none", "soft", "burned"] as const;
 
 export function CompileBar() {
   const words = useWords();
-  const { api, announce } = useApp();
+  const { api, refused } = useApp();
   const { projectId, episodeId, feed, role } = useEpisode();
   const order = useEpisodeKey<readonly string[]>("order") ?? [];
   const works = useEpisodeKey<Board>("works");
@@ -40,8 +39,7 @@ export function CompileBar() {
         body: { ...(style ? { transition_style: style } : {}), captions },
       });
     } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      announce(error.message, true);
+      refused(error);
     }
   };
   return (
@@ -90,15 +88,21 @@ export function CompileBar() {
       ) : (
         <Link href={routes.film(projectId, episodeId)}>{words.film}</Link>
       )}
-      {atLeast(role, "editor") ? (
-        <Button
-          look="primary"
-          disabledReason={nothing ? words.noFilmHint : running ? words.compiling : null}
-          onClick={() => void compile()}
-        >
-          {words.compile}
-        </Button>
-      ) : null}
+      <Button
+        look="primary"
+        disabledReason={
+          !atLeast(role, "editor")
+            ? words.mayNotCompile
+            : nothing
+              ? words.noFilmHint
+              : running
+                ? words.compiling
+                : null
+        }
+        onClick={() => void compile()}
+      >
+        {words.compile}
+      </Button>
     </section>
   );
 }

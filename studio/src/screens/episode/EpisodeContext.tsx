@@ -65,11 +65,14 @@ export function EpisodeProvider({
   projectId,
   episodeId,
   role,
+  loading,
   children,
 }: {
   readonly projectId: string;
   readonly episodeId: string;
-  readonly role: Schemas["Project"]["my_role"];
+  /** null: not known yet. Until it is, `loading` is shown. */
+  readonly role: Schemas["Project"]["my_role"] | null;
+  readonly loading: ReactNode;
   readonly children: ReactNode;
 }) {
   const { api, openStream } = useApp();
@@ -84,6 +87,9 @@ export function EpisodeProvider({
       open.feed.close();
     };
   }, [open]);
-  const value = useMemo(() => ({ projectId, episodeId, role, ...open }), [projectId, episodeId, role, open]);
-  return <Context value={value}>{children}</Context>;
+  const value = useMemo(
+    () => (role === null ? null : { projectId, episodeId, role, ...open }),
+    [projectId, episodeId, role, open],
+  );
+  return <Context value={value}>{value === null ? loading : children}</Context>;
 }

@@ -1,10 +1,11 @@
 /** One episode: player, inspector, timeline, the batch that fills it, and the bar that compiles it. */
 
 import { useCallback, useEffect, useRef, useState } from "react";
-import { useLocation, useSearch } from "wouter";
+import { Link, useLocation, useSearch } from "wouter";
 import type { Schemas } from "../../api/client";
 import type { Problem } from "../../api/problems";
 import { useApp, useWords } from "../../app/context";
+import { Refused } from "../../app/Refused";
 import { episodeSearch, routes } from "../../app/routes";
 import { time } from "../../language/format";
 import type { EpisodeMeta } from "../../live/episode";
@@ -23,20 +24,22 @@ import { Timeline } from "./Timeline";
 interface EpisodeScreenProps {
   readonly projectId: string;
   readonly episodeId: string;
-  readonly role: Schemas["Project"]["my_role"];
+  readonly role: Schemas["Project"]["my_role"] | null;
 }
 
 export function EpisodeScreen(props: EpisodeScreenProps) {
+  const words = useWords();
+  const loading = <Skeleton page label={words.loading} lines={12} />;
   return (
-    <EpisodeProvider key={props.episodeId} {...props}>
+    <EpisodeProvider key={props.episodeId} {...props} loading={loading}>
       <Episode />
     </EpisodeProvider>
   );
 }
 
 function Episode() {
-  const words = useWords();
-  const { projectId, episodeId, feed } = useEpisode();
+  const { words, refusal } = useApp();
+  const { projectId, episodeId, feed, role } = useEpisode();
   const [, navigate] = useLocation();
   const search = episodeSearch(useSearch());
   const episode = useEpisodeKey<EpisodeMeta>("episode");
@@ -93,7 +96,16 @@ function Episode() {
 
   if (problem && !episode) {
     return (
-      <Empty page title={problem.status === 404 ? words.notFound : problem.title} hint={problem.message} />
+      <Empty page title={problem.status === 404 ? words.notFound : problem.title}>
+        {problem.isTransient ? (
+          <Refused error={problem} />
+        ) : (
+          <>
+            <p>{problem.status === 404 ? words.notFoundHint : refusal(problem)}</p>
+            <Link href={routes.projects()}>{words.backToProjects}</Link>
+          </>
+        )}
+      </Empty>
     );
   }
   if (!episode || !order) return <Skeleton page label={words.loading} lines={12} />;
@@ -109,6 +121,9 @@ function Episode() {
             </Button>
           ))}
         </fieldset>
+        {role === "owner" || role === "editor" ? null : (
+          <span className={ui.hint}>{words.youAre(words.roles[role], words.roleMay[role])}</span>
+        )}
         <BatchBar />
         <ConnectionState />
       </header>

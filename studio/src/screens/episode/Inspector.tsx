@@ -4,11 +4,13 @@ import { type KeyboardEvent, useEffect, useId, useRef, useState } from "react";
 import type { Schemas } from "../../api/client";
 import { Problem } from "../../api/problems";
 import { useApp, useWords } from "../../app/context";
+import { Refused } from "../../app/Refused";
 import { useModels } from "../../app/useModels";
 import { type AssetGenerationFlow, useAssetGenerationFlow } from "../../editing/useAssetGenerationFlow";
 import { useKeptDraft } from "../../editing/useKeptDraft";
 import { length, score } from "../../language/format";
 import type { Cell, Kind } from "../../live/board";
+import { Conflict } from "../../ui/Conflict";
 import { propertiesOf, SchemaForm, type Values } from "../../ui/SchemaForm";
 import { Button, Notice, SelectField, TextArea, ui } from "../../ui/ui";
 import { ModelOptions } from "../ModelOptions";
@@ -98,12 +100,13 @@ interface AssetEditorProps {
 
 function AssetEditor({ assetId, kind, segment, onReview, onStartingImage }: AssetEditorProps) {
   const words = useWords();
-  const { language, announce, toast } = useApp();
+  const { language, announce, toast, refused } = useApp();
   const { flows, feed, role } = useEpisode();
   const flow = useAssetGenerationFlow(flows, feed, assetId);
   const asset = useEpisodeKey<Schemas["Asset"]>(`asset:${assetId}`);
   const cell = useEpisodeKey<Cell>(`cell:${assetId}`);
   const [variants, setVariants] = useState(1);
+  const [conflicting, setConflicting] = useState(false);
   useKeptDraft(assetId, flow, () => toast(words.draftRestored));
   useLeaving(flow);
   const models = useModels();
@@ -116,14 +119,17 @@ function AssetEditor({ assetId, kind, segment, onReview, onStartingImage }: Asse
   const mayEdit = atLeast(role, "editor");
 
   const save = async () => {
+    setConflicting(false);
     try {
       await flow.save();
       announce(words.draftSaved);
     } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      announce(error.message, true);
+      if (!(error instanceof Problem && error.status === 412)) return refused(error);
+      feed.refresh({ what: "asset", id: assetId });
+      setConflicting(true);
     }
   };
+  const theirs = asset.draft?.directions || (asset.committed?.directions ?? "");
   return (
     <>
       <div className={ui.row}>
@@ -136,7 +142,13 @@ function AssetEditor({ assetId, kind, segment, onReview, onStartingImage }: Asse
         {asset.committed ? <QualityBadge version={asset.committed} language={language} /> : null}
       </div>
       {asset.stale ? <Notice tone="warn">{words.stale}</Notice> : null}
-      {flow.error ? (
+      {flow.refusal ? (
+        <Refused
+          error={flow.refusal}
+          assertive
+          onAgain={flow.canStart ? () => flow.start(variants) : undefined}
+        />
+      ) : flow.error ? (
         <Notice tone="bad" assertive>
           {flow.error}
         </Notice>
@@ -144,6 +156,17 @@ function AssetEditor({ assetId, kind, segment, onReview, onStartingImage }: Asse
         <Notice tone="bad">
           {cell.message} {cell.recovery}
         </Notice>
+      ) : null}
+      {conflicting && theirs !== draft.directions ? (
+        <Conflict
+          labels={words.conflict}
+          fields={[{ name: words.directions[kind], mine: draft.directions, theirs }]}
+          onMine={() => void save()}
+          onTheirs={() => {
+            setConflicting(false);
+            flow.edit({ ...draft, directions: theirs });
+          }}
+        />
       ) : null}
       <TextArea
         label={
@@ -179,6 +202,7 @@ function AssetEditor({ assetId, kind, segment, onReview, onStartingImage }: Asse
         mayEdit={mayEdit}
         onChange={(parameters) => flow.edit({ ...draft, parameters })}
       />
+      <Guessed defaults={asset.defaults as Readonly<Record<string, Schemas["Setting"]>>} draft={draft} />
       <div className={ui.row}>
         <MainButton
           flow={flow}
@@ -253,7 +277,7 @@ interface MainButtonProps {
 function MainButton(props: MainButtonProps) {
   const { flow, kind, hasVersion, needsImage, mayEdit, variants, onReview, onStartingImage } = props;
   const words = useWords();
-  const { api, announce } = useApp();
+  const { api, refused } = useApp();
   const what = words[kind];
   const again = hasVersion ? words.regenerate(what) : words.generate(what);
   if (flow.state.phase === "review") {
@@ -272,8 +296,7 @@ function MainButton(props: MainButtonProps) {
           params: { path: { run_id: runId }, header: { "Idempotency-Key": crypto.randomUUID() } },
         });
       } catch (error) {
-        if (!(error instanceof Problem)) throw error;
-        announce(error.message, true);
+        refused(error);
       }
     };
     const busy =
@@ -331,6 +354,19 @@ interface ParametersProps {
   readonly defaults: Readonly<Record<string, Schemas["Setting"]>>;
   readonly mayEdit: boolean;
   readonly onChange: (parameters: Values) => void;
+}
+
+/** What the gateway guesses from the text (the language of a narration), how sure it is, and what ends the guessing. */
+function Guessed({ defaults, draft }: Pick<ParametersProps, "defaults" | "draft">) {
+  const { words, language } = useApp();
+  const percent = new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 0 });
+  return Object.entries(defaults)
+    .filter(([name, { source }]) => source === "guessed" && draft.parameters[name] === undefined)
+    .map(([name, { value, confidence }]) => (
+      <p key={name} className={ui.hint}>
+        {words.parameters[name] ?? name}: {words.guessed(String(value), percent.format(confidence ?? 0))}
+      </p>
+    ));
 }
 
 /** The model's own settings for the next run; where nothing is chosen, what would be used and where it comes from. */

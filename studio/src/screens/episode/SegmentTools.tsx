@@ -4,6 +4,7 @@ import { useState } from "react";
 import type { Schemas } from "../../api/client";
 import { Problem } from "../../api/problems";
 import { useApp, useWords } from "../../app/context";
+import { Conflict } from "../../ui/Conflict";
 import { Button, Dialog, TextArea, ui } from "../../ui/ui";
 import { atLeast } from "../roles";
 import { useEpisode } from "./EpisodeContext";
@@ -11,13 +12,64 @@ import { useEpisode } from "./EpisodeContext";
 const STYLES = ["cut", "fade", "dissolve"] as const;
 const DEFAULT_SECONDS = 0.5;
 
+interface SegmentTextProps {
+  readonly label: string;
+  readonly hint?: string;
+  /** As the gateway has it. */
+  readonly kept: string;
+  readonly readOnly: boolean;
+  readonly onSave: (text: string, onConflict: () => void) => Promise<void>;
+}
+
+/** A text that is kept when its field is left. Where somebody else changed it, one of both is chosen. */
+function SegmentText({ label, hint, kept, readOnly, onSave }: SegmentTextProps) {
+  const words = useWords();
+  const [typed, setTyped] = useState<string | null>(null);
+  const [conflicting, setConflicting] = useState(false);
+  const text = typed ?? kept;
+  const save = async () => {
+    setConflicting(false);
+    if (typed === null || typed === kept) return setTyped(null);
+    let lost = false;
+    await onSave(typed, () => {
+      lost = true;
+      setConflicting(true);
+    });
+    if (!lost) setTyped(null);
+  };
+  return (
+    <>
+      <TextArea
+        label={label}
+        hint={hint}
+        rows={2}
+        maxLength={4000}
+        readOnly={readOnly}
+        value={text}
+        onChange={(event) => setTyped(event.currentTarget.value)}
+        onBlur={() => void save()}
+      />
+      {conflicting && typed !== null && typed !== kept ? (
+        <Conflict
+          labels={words.conflict}
+          fields={[{ name: label, mine: typed, theirs: kept }]}
+          onMine={() => void save()}
+          onTheirs={() => {
+            setTyped(null);
+            setConflicting(false);
+          }}
+        />
+      ) : null}
+    </>
+  );
+}
+
 export function SegmentTools({ segment }: { readonly segment: Schemas["Segment"] }) {
   const words = useWords();
-  const { api, announce, did } = useApp();
+  const { api, announce, did, refused } = useApp();
   const { feed, role } = useEpisode();
   const [asking, setAsking] = useState(false);
-  const [notes, setNotes] = useState(segment.user_notes);
-  if (!atLeast(role, "editor")) return null;
+  const mayEdit = atLeast(role, "editor");
 
   /** Raises Problem. `*`: taken back over whatever came since. */
   const patch = async (changes: Schemas["SegmentChanges"], revision: number | "*") => {
@@ -37,6 +89,7 @@ export function SegmentTools({ segment }: { readonly segment: Schemas["Segment"]
     what: string,
     changes: Schemas["SegmentChanges"],
     before: Schemas["SegmentChanges"],
+    onConflict: () => void = () => announce(words.editElsewhere, true),
   ) => {
     try {
       await patch(changes, segment.revision);
@@ -46,8 +99,8 @@ export function SegmentTools({ segment }: { readonly segment: Schemas["Segment"]
         redo: () => patch(changes, "*"),
       });
     } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      announce(error.status === 412 ? words.editElsewhere : error.message, true);
+      if (error instanceof Problem && error.status === 412) onConflict();
+      else refused(error);
     }
   };
   const remove = async () => {
@@ -59,8 +112,7 @@ export function SegmentTools({ segment }: { readonly segment: Schemas["Segment"]
         },
       });
     } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      announce(error.message, true);
+      refused(error);
     }
     feed.refresh({ what: "episode" });
   };
@@ -72,6 +124,7 @@ export function SegmentTools({ segment }: { readonly segment: Schemas["Segment"]
         <label className={ui.row}>
           {words.transition}
           <select
+            disabled={!mayEdit}
             value={transition?.style ?? ""}
             onChange={(event) => {
               const style = event.currentTarget.value;
@@ -91,17 +144,38 @@ export function SegmentTools({ segment }: { readonly segment: Schemas["Segment"]
             ))}
           </select>
         </label>
-        <TextArea
+        <SegmentText
           label={words.notes}
-          rows={2}
-          value={notes}
-          onChange={(event) => setNotes(event.currentTarget.value)}
-          onBlur={() =>
-            notes !== segment.user_notes &&
-            void change(words.notes, { user_notes: notes }, { user_notes: segment.user_notes })
+          kept={segment.user_notes}
+          readOnly={!mayEdit}
+          onSave={(text, onConflict) =>
+            change(words.notes, { user_notes: text }, { user_notes: segment.user_notes }, onConflict)
           }
         />
-        <Button look="bad" onClick={() => setAsking(true)}>
+        <SegmentText
+          label={words.styleOfSegment}
+          hint={words.styleOfSegmentHint}
+          kept={segment.style ?? ""}
+          readOnly={!mayEdit}
+          onSave={(text, onConflict) =>
+            change(words.styleOfSegment, { style: text || null }, { style: segment.style }, onConflict)
+          }
+        />
+        <SegmentText
+          label={words.charactersOfSegment}
+          hint={words.charactersOfSegmentHint}
+          kept={segment.characters ?? ""}
+          readOnly={!mayEdit}
+          onSave={(text, onConflict) =>
+            change(
+              words.charactersOfSegment,
+              { characters: text || null },
+              { characters: segment.characters },
+              onConflict,
+            )
+          }
+        />
+        <Button look="bad" disabledReason={mayEdit ? null : words.mayNotEdit} onClick={() => setAsking(true)}>
           {words.deleteSegment}
         </Button>
       </div>

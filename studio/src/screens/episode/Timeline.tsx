@@ -23,7 +23,7 @@ interface TimelineProps {
 
 export function Timeline({ selected, onSelect }: TimelineProps) {
   const words = useWords();
-  const { api, announce, did } = useApp();
+  const { api, announce, did, refused } = useApp();
   const { feed, episodeId, role } = useEpisode();
   const order = useEpisodeKey<readonly string[]>("order") ?? [];
   const mayEdit = atLeast(role, "editor");
@@ -46,10 +46,11 @@ export function Timeline({ selected, onSelect }: TimelineProps) {
         if (merged) announce(words.orderMerged);
       } catch (error) {
         if (!(error instanceof Problem)) throw error;
-        announce(error.status === 412 ? words.orderChanged : error.message, true);
+        if (error.status === 412) announce(words.orderChanged, true);
+        else refused(error);
       }
     },
-    [feed, did, announce, words],
+    [feed, did, announce, refused, words],
   );
   const reorder = useReorder({ count: order.length, enabled: mayEdit, list, onDrop: drop });
 
@@ -60,8 +61,7 @@ export function Timeline({ selected, onSelect }: TimelineProps) {
         body: {},
       });
     } catch (error) {
-      if (error instanceof Problem) announce(error.message, true);
-      else throw error;
+      refused(error);
     }
     feed.refresh({ what: "episode" });
   };
@@ -186,9 +186,12 @@ const Card = memo(function Card(props: CardProps) {
   const segment = useEpisodeKey<Schemas["Segment"]>(`segment:${segmentId}`);
   const cell = useEpisodeKey<Cell>(segment ? `cell:${segment.assets.video}` : null);
   const image = useEpisodeKey<Schemas["Asset"]>(segment ? `asset:${segment.assets.starting_image}` : null);
+  const imageCell = useEpisodeKey<Cell>(segment ? `cell:${segment.assets.starting_image}` : null);
   if (!segment) return null;
   const poster = segment.thumbnail_url ?? image?.committed?.thumbnail_url ?? null;
   const place = segment.scene_info.location ?? segment.scene_info.description ?? "";
+  // Before there is a video at all, its picture is what happens.
+  const shown = cell?.look === "nothing" && imageCell && imageCell.look !== "done" ? imageCell : cell;
   const duration = segment.duration ?? segment.target_duration ?? 0;
   return (
     <li
@@ -218,16 +221,18 @@ const Card = memo(function Card(props: CardProps) {
           <b>{index + 1}</b> {place}
         </span>
         <span className={css.cardFoot}>
-          {cell ? (
+          {shown ? (
             <span>
-              <span className={ui.hiddenText}>{words.video} </span>
-              <LookBadge cell={cell} />
+              <span className={shown === cell || shown.look === "nothing" ? ui.hiddenText : undefined}>
+                {words[shown.kind]}{" "}
+              </span>
+              <LookBadge cell={shown} />
             </span>
           ) : null}
           <span>{duration.toFixed(1)} s</span>
         </span>
-        {cell?.look === "working" ? (
-          <progress className={ui.progress} max={100} value={cell.percent} />
+        {shown?.look === "working" ? (
+          <progress className={ui.progress} max={100} value={shown.percent} />
         ) : null}
         {cell?.stale ? <span className={css.stale}>{words.stale}</span> : null}
       </button>

@@ -19,7 +19,7 @@ const TAKES: Readonly<Record<Kind, string>> = {
 
 export function UploadVersion({ assetId, kind }: { readonly assetId: string; readonly kind: Kind }) {
   const words = useWords();
-  const { api, tokens } = useApp();
+  const { api, tokens, refusal } = useApp();
   const { projectId, feed } = useEpisode();
   const [share, setShare] = useState<number | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
@@ -35,7 +35,7 @@ export function UploadVersion({ assetId, kind }: { readonly assetId: string; rea
       feed.refresh({ what: "asset", id: assetId });
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      setProblem(`${file.name}: ${error.message}`);
+      setProblem(`${file.name}: ${refusal(error)}`);
     } finally {
       setShare(null);
     }

@@ -4,11 +4,11 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { Link } from "wouter";
 import { idempotencyKey } from "../../api/client";
-import { Problem } from "../../api/problems";
 import { useApp, useWords } from "../../app/context";
+import { Refused } from "../../app/Refused";
 import { routes } from "../../app/routes";
-import { dateTime, money, score } from "../../language/format";
-import { Button, Notice, Skeleton, ui } from "../../ui/ui";
+import { costText, dateTime, score } from "../../language/format";
+import { Button, Skeleton, ui } from "../../ui/ui";
 import { atLeast } from "../roles";
 import { useEpisode } from "./EpisodeContext";
 import css from "./episode.module.css";
@@ -21,7 +21,7 @@ export function Versions({
   readonly committedId: string | null;
 }) {
   const words = useWords();
-  const { api, language, announce } = useApp();
+  const { api, language, refused } = useApp();
   const { role, feed, projectId, episodeId } = useEpisode();
   const [open, setOpen] = useState(false);
   const queries = useQueryClient();
@@ -44,15 +44,14 @@ export function Versions({
       });
       feed.refresh({ what: "asset", id: assetId });
     } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      announce(error.message, true);
+      refused(error);
     }
   };
   return (
     <details onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>{words.versions}</summary>
       {versions.isPending && open ? <Skeleton label={words.loading} /> : null}
-      {versions.error ? <Notice tone="bad">{versions.error.message}</Notice> : null}
+      {versions.error ? <Refused error={versions.error} onAgain={versions.refetch} automatic /> : null}
       <ol className={css.versions}>
         {(versions.data ?? []).map((version) => (
           <li key={version.id} className={css.version} data-committed={version.committed || undefined}>
@@ -68,7 +67,7 @@ export function Versions({
                 {dateTime(version.created_at, language)} · {words.quality}{" "}
                 {score((version.quality_metrics as Record<string, number | null>).overall_score, language) ??
                   words.notMeasured}{" "}
-                · {words.cost} {money(version.cost.actual ?? version.cost.estimated, language)}
+                · {words.cost} {costText(version.cost, words, language)}
               </p>
               <p className={css.clamp} dir="auto">
                 {version.directions}

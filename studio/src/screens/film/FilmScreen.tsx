@@ -3,8 +3,8 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link } from "wouter";
-import { Problem } from "../../api/problems";
 import { useApp, useWords } from "../../app/context";
+import { Refused } from "../../app/Refused";
 import { routes } from "../../app/routes";
 import { bytes, clock, dateTime } from "../../language/format";
 import { asDownload } from "../../media/links";
@@ -21,7 +21,7 @@ export function FilmScreen({
   readonly episodeId: string;
 }) {
   const words = useWords();
-  const { api, language, announce } = useApp();
+  const { api, language, refused } = useApp();
   const queries = useQueryClient();
   const [chosen, setChosen] = useState<string | null>(null);
   const key = ["films", episodeId];
@@ -38,7 +38,7 @@ export function FilmScreen({
       query.state.data?.some((f) => f.status === "pending" || f.status === "processing") ? 1000 : false,
   });
   if (films.isPending) return <Skeleton page label={words.loading} lines={8} />;
-  if (films.error) return <Notice tone="bad">{films.error.message}</Notice>;
+  if (films.error) return <Refused error={films.error} onAgain={films.refetch} automatic />;
   const made = films.data.filter((f) => f.status === "completed" && !f.gone);
   const film = made.find((f) => f.id === chosen) ?? made[0];
   const making = films.data.find((f) => f.status === "pending" || f.status === "processing");
@@ -52,8 +52,7 @@ export function FilmScreen({
       });
       await queries.invalidateQueries({ queryKey: key });
     } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      announce(error.message, true);
+      refused(error);
     }
   };
   return (

@@ -17,7 +17,7 @@ const POLL_MS = 500;
 
 export function ImportScreen({ projectId }: { readonly projectId: string }) {
   const words = useWords();
-  const { api, tokens, language } = useApp();
+  const { api, tokens, language, refusal } = useApp();
   const [, navigate] = useLocation();
   const [items, setItems] = useState<readonly Item[]>([]);
   const [title, setTitle] = useState("");
@@ -47,7 +47,7 @@ export function ImportScreen({ projectId }: { readonly projectId: string }) {
       change(item.id, { share: 1, uploadId: found.id });
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      change(item.id, { share: null, problem: error.message });
+      change(item.id, { share: null, problem: refusal(error) });
     }
   };
 
@@ -76,8 +76,7 @@ export function ImportScreen({ projectId }: { readonly projectId: string }) {
       else setProblem([done.error?.message, done.error?.recovery].filter(Boolean).join(" ") || done.status);
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      const fields = error.errors.map((e) => `${e.pointer}: ${e.detail}`).join("; ");
-      setProblem([error.message, fields].filter(Boolean).join(" "));
+      setProblem(refusal(error));
     } finally {
       setProgress(null);
     }

@@ -2,10 +2,11 @@
 
 import { Link } from "wouter";
 import { useApp, useWords } from "../../app/context";
+import { Refused } from "../../app/Refused";
 import { routes } from "../../app/routes";
 import { useInbox } from "../../app/useInbox";
 import { clock, score } from "../../language/format";
-import { Empty, Notice, Skeleton, ui } from "../../ui/ui";
+import { Empty, Skeleton, ui } from "../../ui/ui";
 import css from "./inbox.module.css";
 
 export function InboxScreen() {
@@ -16,7 +17,7 @@ export function InboxScreen() {
     <div className={ui.stack}>
       <h1>{words.inbox}</h1>
       {inbox.isPending ? <Skeleton label={words.loading} lines={6} /> : null}
-      {inbox.error ? <Notice tone="bad">{inbox.error.message}</Notice> : null}
+      {inbox.error ? <Refused error={inbox.error} onAgain={inbox.refetch} automatic /> : null}
       {inbox.data?.length === 0 ? <Empty title={words.nothingWaits} hint={words.nothingWaitsHint} /> : null}
       <ol className={css.queue}>
         {(inbox.data ?? []).map(({ run, project }) => (

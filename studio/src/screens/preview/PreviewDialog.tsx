@@ -8,13 +8,13 @@ import { type KeyboardEvent, useCallback, useEffect, useRef, useState } from "re
 import { useLocation } from "wouter";
 import type { Schemas } from "../../api/client";
 import { idempotencyKey } from "../../api/client";
-import { Problem } from "../../api/problems";
 import { useApp, useWords } from "../../app/context";
 import { isCommandKey } from "../../app/keys";
+import { Refused } from "../../app/Refused";
 import { routes } from "../../app/routes";
 import { useInbox } from "../../app/useInbox";
 import { useAssetGenerationFlow } from "../../editing/useAssetGenerationFlow";
-import { clock, money, score } from "../../language/format";
+import { clock, costText, score } from "../../language/format";
 import type { Cell, Look } from "../../live/board";
 import type { Connection } from "../../live/sse";
 import { ComparePlayer } from "../../media/ComparePlayer";
@@ -46,7 +46,7 @@ const SETTLE_MS = 600;
 export function PreviewDialog({ run, opened, onClose, onRegenerate }: PreviewDialogProps) {
   const { id: runId, asset_id: assetId } = run;
   const words = useWords();
-  const { api, language, announce, toast, did } = useApp();
+  const { api, language, toast, did, refused } = useApp();
   const { feed, flows, role } = useEpisode();
   const flow = useAssetGenerationFlow(flows, feed, assetId);
   const cell = useEpisodeKey<Cell>(`cell:${assetId}`);
@@ -145,8 +145,7 @@ export function PreviewDialog({ run, opened, onClose, onRegenerate }: PreviewDia
       await reopen();
       refresh();
     } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      announce(error.message, true);
+      refused(error);
     }
   };
 
@@ -223,7 +222,9 @@ export function PreviewDialog({ run, opened, onClose, onRegenerate }: PreviewDia
             {mayDecide ? <Button onClick={() => void offerAgain()}>{words.offerAgain}</Button> : null}
           </Notice>
         ) : null}
-        {flow?.error ? (
+        {flow?.refusal ? (
+          <Refused error={flow.refusal} assertive />
+        ) : flow?.error ? (
           <Notice tone="bad" assertive>
             {flow.error}
           </Notice>
@@ -340,8 +341,8 @@ export function PreviewDialog({ run, opened, onClose, onRegenerate }: PreviewDia
               {words.rejectEllipsis}
             </Button>
           )}
-          {mayEdit && panel === "none" ? (
-            <Button title="G" onClick={onRegenerate}>
+          {panel === "none" ? (
+            <Button title="G" disabledReason={mayEdit ? null : words.mayNotGenerate} onClick={onRegenerate}>
               {words.regenerateEllipsis}
             </Button>
           ) : null}
@@ -374,9 +375,8 @@ function Facts({ version, committed, segment, language }: FactsProps) {
     [words.resolution, version.resolution],
     [words.aspectRatio, version.aspect_ratio],
     [words.seed, version.seed === null ? null : String(version.seed)],
-    [words.cost, money(version.cost.actual ?? version.cost.estimated, language)],
+    [words.cost, costText(version.cost, words, language)],
   ];
-  const askedDuration = asked.duration?.value;
   return (
     <div className={css.facts}>
       <section>
@@ -394,17 +394,36 @@ function Facts({ version, committed, segment, language }: FactsProps) {
             </div>
           ) : null,
         )}
-        {typeof askedDuration === "number" &&
-        version.duration !== null &&
-        askedDuration !== version.duration ? (
-          <div>
-            <dt>{words.duration}</dt>
+        {(version.differences ?? []).map((difference) => (
+          <div key={difference.field} data-differs>
+            <dt>{words.fields[difference.field] ?? difference.field}</dt>
             <dd>
-              {words.asked} {askedDuration} s, {words.was} {version.duration} s
+              {words.difference(
+                measureText(difference.field, difference.asked),
+                measureText(difference.field, difference.made),
+              )}
             </dd>
           </div>
-        ) : null}
+        ))}
       </dl>
+      {Object.keys(asked).length > 0 ? (
+        <details>
+          <summary>{words.whereSettings}</summary>
+          <dl className={css.list}>
+            {Object.entries(asked).map(([name, { value, source }]) => (
+              <div key={name}>
+                <dt>{words.fields[name] ?? words.parameters[name] ?? name.replaceAll("_", " ")}</dt>
+                <dd dir="auto">
+                  {value === null || value === undefined ? "–" : String(value)}{" "}
+                  <span className={ui.hint}>
+                    {words.fromSource(words.sources[source ?? ""] ?? source ?? "–")}
+                  </span>
+                </dd>
+              </div>
+            ))}
+          </dl>
+        </details>
+      ) : null}
       <section>
         <h3>{words.quality}</h3>
         <dl className={css.list}>
@@ -439,10 +458,25 @@ function Facts({ version, committed, segment, language }: FactsProps) {
               {words.characters}: {segment.scene_info.characters.join(", ")}
             </p>
           ) : null}
+          {segment.style ? (
+            <p dir="auto">
+              {words.styleOfSegment}: {segment.style}
+            </p>
+          ) : null}
+          {segment.characters ? (
+            <p dir="auto">
+              {words.charactersOfSegment}: {segment.characters}
+            </p>
+          ) : null}
         </section>
       ) : null}
     </div>
   );
+}
+
+/** Of a difference: seconds and frames a second are numbers, the others words. */
+function measureText(field: string, value: string | number): string {
+  return field === "duration" ? `${value} s` : String(value);
 }
 
 /** `formula` is how the scores were computed: nothing that a person decides by. */

@@ -5,6 +5,7 @@ import { type FormEvent, useState } from "react";
 import { Link, useLocation } from "wouter";
 import { idempotencyKey } from "../../api/client";
 import { useApp, useWords } from "../../app/context";
+import { Refused } from "../../app/Refused";
 import { routes } from "../../app/routes";
 import { bytes } from "../../language/format";
 import { Button, Dialog, Empty, Notice, Skeleton, TextField, ui } from "../../ui/ui";
@@ -41,7 +42,7 @@ export function ProjectsScreen() {
         />
       </header>
       {projects.isPending ? <Skeleton label={words.loading} /> : null}
-      {projects.error ? <Notice tone="bad">{projects.error.message}</Notice> : null}
+      {projects.error ? <Refused error={projects.error} onAgain={projects.refetch} automatic /> : null}
       {projects.data?.length === 0 ? <Empty title={words.noProjects} hint={words.noProjectsHint} /> : null}
       <ul className={css.grid}>
         {(projects.data ?? []).map((project) => (
@@ -105,7 +106,7 @@ export function EpisodesScreen({ projectId }: { readonly projectId: string }) {
         </span>
       </header>
       {episodes.isPending ? <Skeleton label={words.loading} /> : null}
-      {episodes.error ? <Notice tone="bad">{episodes.error.message}</Notice> : null}
+      {episodes.error ? <Refused error={episodes.error} onAgain={episodes.refetch} automatic /> : null}
       {episodes.data?.length === 0 ? (
         <Empty title={words.noEpisodes} hint={words.noEpisodesHint}>
           {mayEdit ? (

@@ -5,6 +5,7 @@ import type { Schemas } from "../../api/client";
 import { Problem } from "../../api/problems";
 import { upload } from "../../api/uploads";
 import { useApp, useWords } from "../../app/context";
+import { Refused } from "../../app/Refused";
 import { Button, Empty, Notice, Skeleton, TextArea, TextField, ui } from "../../ui/ui";
 import { atLeast } from "../roles";
 import css from "./settings.module.css";
@@ -18,7 +19,7 @@ export function CharactersTab({ projectId, role }: TabProps) {
   const words = useWords();
   const { settings, save, problem } = useSettings(projectId);
   const [typed, setTyped] = useState<readonly Character[] | null>(null);
-  if (settings.error) return <Notice tone="bad">{settings.error.message}</Notice>;
+  if (settings.error) return <Refused error={settings.error} onAgain={settings.refetch} automatic />;
   if (!settings.data) return <Skeleton label={words.loading} lines={6} />;
   const mayEdit = atLeast(role, "editor");
   const characters = typed ?? settings.data.characters;
@@ -100,7 +101,7 @@ function Pictures({
   readonly onChange: (character: Character) => void;
 }) {
   const words = useWords();
-  const { tokens } = useApp();
+  const { tokens, refusal } = useApp();
   const [share, setShare] = useState<number | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
   const add = async (file: File) => {
@@ -110,7 +111,7 @@ function Pictures({
       onChange({ ...character, upload_ids: [...character.upload_ids, uploaded.id] });
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      setProblem(`${file.name}: ${error.message}`);
+      setProblem(`${file.name}: ${refusal(error)}`);
     } finally {
       setShare(null);
     }

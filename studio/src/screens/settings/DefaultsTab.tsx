@@ -3,6 +3,7 @@
 import { useState } from "react";
 import type { Schemas } from "../../api/client";
 import { useWords } from "../../app/context";
+import { Refused } from "../../app/Refused";
 import { useModels } from "../../app/useModels";
 import { propertiesOf, SchemaForm, type Values } from "../../ui/SchemaForm";
 import { Button, Notice, SelectField, Skeleton, ui } from "../../ui/ui";
@@ -23,7 +24,7 @@ export function DefaultsTab({ projectId, role }: TabProps) {
   const words = useWords();
   const { settings, save, problem } = useSettings(projectId);
   const models = useModels();
-  if (settings.error) return <Notice tone="bad">{settings.error.message}</Notice>;
+  if (settings.error) return <Refused error={settings.error} onAgain={settings.refetch} automatic />;
   if (!settings.data) return <Skeleton label={words.loading} lines={10} />;
   return (
     <section className={ui.stack}>

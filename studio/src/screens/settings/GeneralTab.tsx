@@ -5,6 +5,8 @@ import { type FormEvent, useState } from "react";
 import type { Schemas } from "../../api/client";
 import { Problem } from "../../api/problems";
 import { useApp, useWords } from "../../app/context";
+import { Refused } from "../../app/Refused";
+import { Conflict } from "../../ui/Conflict";
 import { Button, Notice, SelectField, Skeleton, TextArea, TextField, ui } from "../../ui/ui";
 import { atLeast } from "../roles";
 import { type TabProps, useSettings } from "./useSettings";
@@ -14,13 +16,31 @@ const FITS = ["blur", "crop", "pad"] as const;
 
 export function GeneralTab({ projectId, role }: TabProps) {
   const words = useWords();
-  const { settings, save, problem } = useSettings(projectId);
-  if (settings.error) return <Notice tone="bad">{settings.error.message}</Notice>;
+  const { settings, save, problem, conflict, endConflict } = useSettings(projectId);
+  const [taken, setTaken] = useState(0);
+  if (settings.error) return <Refused error={settings.error} onAgain={settings.refetch} automatic />;
   if (!settings.data) return <Skeleton label={words.loading} lines={8} />;
   return (
     <>
       <Name projectId={projectId} mayEdit={atLeast(role, "editor")} />
-      <General settings={settings.data} role={role} save={save} problem={problem} />
+      <General
+        key={taken}
+        settings={settings.data}
+        role={role}
+        save={save}
+        problem={conflict ? null : problem}
+      />
+      {conflict ? (
+        <Conflict
+          labels={words.conflict}
+          fields={conflict.fields.map((f) => ({ ...f, name: words.settingNames[f.name] ?? f.name }))}
+          onMine={() => void save(conflict.changes)}
+          onTheirs={() => {
+            endConflict();
+            setTaken((n) => n + 1); // the fields show what the gateway has
+          }}
+        />
+      ) : null}
     </>
   );
 }
@@ -145,7 +165,7 @@ function General({ settings, role, save, problem }: GeneralProps) {
 
 function Name({ projectId, mayEdit }: { readonly projectId: string; readonly mayEdit: boolean }) {
   const words = useWords();
-  const { api, announce } = useApp();
+  const { api, announce, refusal } = useApp();
   const queries = useQueryClient();
   const project = queries.getQueryData<Schemas["Project"]>(["project", projectId]);
   const [problem, setProblem] = useState<string | null>(null);
@@ -162,7 +182,7 @@ function Name({ projectId, mayEdit }: { readonly projectId: string; readonly may
       announce(words.saved);
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      setProblem(error.status === 412 ? words.settingsElsewhere : error.message);
+      setProblem(error.status === 412 ? words.settingsElsewhere : refusal(error));
     }
     await queries.invalidateQueries({ queryKey: ["project", projectId] });
     await queries.invalidateQueries({ queryKey: ["projects"] });

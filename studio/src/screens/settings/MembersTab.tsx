@@ -4,6 +4,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { Problem } from "../../api/problems";
 import { useApp, useWords } from "../../app/context";
+import { Refused } from "../../app/Refused";
 import { Button, Notice, SelectField, Skeleton, TextField, ui } from "../../ui/ui";
 import css from "./settings.module.css";
 import type { Role, TabProps } from "./useSettings";
@@ -12,7 +13,7 @@ const ROLES: readonly Role[] = ["viewer", "reviewer", "editor", "owner"];
 
 export function MembersTab({ projectId, role }: TabProps) {
   const words = useWords();
-  const { api, announce } = useApp();
+  const { api, announce, refusal } = useApp();
   const queries = useQueryClient();
   const [problem, setProblem] = useState<string | null>(null);
   const key = ["members", projectId];
@@ -34,7 +35,7 @@ export function MembersTab({ projectId, role }: TabProps) {
       return true;
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      setProblem(error.message);
+      setProblem(refusal(error));
       return false;
     } finally {
       await queries.invalidateQueries({ queryKey: key });
@@ -65,7 +66,7 @@ export function MembersTab({ projectId, role }: TabProps) {
       {words.roles[r]}
     </option>
   ));
-  if (members.error) return <Notice tone="bad">{members.error.message}</Notice>;
+  if (members.error) return <Refused error={members.error} onAgain={members.refetch} automatic />;
   if (!members.data) return <Skeleton label={words.loading} lines={5} />;
   return (
     <section className={ui.stack}>

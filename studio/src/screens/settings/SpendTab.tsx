@@ -3,6 +3,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { useApp, useWords } from "../../app/context";
+import { Refused } from "../../app/Refused";
 import { money } from "../../language/format";
 import { Button, Notice, SelectField, Skeleton, TextField, ui } from "../../ui/ui";
 import css from "./settings.module.css";
@@ -24,7 +25,7 @@ export function SpendTab({ projectId, role }: TabProps) {
         })
       ).data ?? null,
   });
-  if (settings.error) return <Notice tone="bad">{settings.error.message}</Notice>;
+  if (settings.error) return <Refused error={settings.error} onAgain={settings.refetch} automatic />;
   if (!settings.data) return <Skeleton label={words.loading} lines={6} />;
   const cap = settings.data.spend_cap;
   const mayChange = role === "owner";
@@ -93,7 +94,7 @@ export function SpendTab({ projectId, role }: TabProps) {
           </option>
         ))}
       </SelectField>
-      {usage.error ? <Notice tone="bad">{usage.error.message}</Notice> : null}
+      {usage.error ? <Refused error={usage.error} onAgain={usage.refetch} automatic /> : null}
       {usage.isPending ? <Skeleton label={words.loading} lines={4} /> : null}
       {usage.data ? (
         <table className={css.table}>
