@@ -1,7 +1,8 @@
-"""Programs that read untrusted files run without a network, where the kernel lets us take it from them.
+"""Programs that read untrusted files run without what they do not need, where the kernel lets us take it from them.
 
-A network namespace of their own has not even a loopback interface. Root may create one; others need a user namespace
-around it, which some containers and distributions forbid.
+By a filter of system calls they have no network; where the kernel has no such filter, a network namespace of their own
+takes it, which has not even a loopback interface. Root may create one; others need a user namespace around it, which
+some containers and distributions forbid.
 """
 
 from __future__ import annotations
@@ -14,9 +15,39 @@ from typing import Final
 
 import structlog
 
+from shared.core.confinement import Files, InForce, command, supported
+
 log = structlog.get_logger(__name__)
 
 _TRIED_S: Final = 10.0
+
+
+def isolated(files: Files | None = None) -> tuple[str, ...]:
+    """What to write before a command line that reads untrusted files: it then has no network, no power over other
+    processes, and no other files than `files` (None: the same as we), as far as the kernel enforces that.
+    """
+    in_force = enforced()
+    prefix = () if in_force.seccomp else without_network()
+    return (*prefix, *command(files, in_force)) if any(in_force) else prefix
+
+
+@cache
+def enforced() -> InForce:
+    """What the kernel enforces, logged once. Blocks, once, for some milliseconds."""
+    in_force = supported()
+    if not (in_force.seccomp and in_force.landlock):
+        log.warning("isolation.incomplete", seccomp=in_force.seccomp, landlock=bool(in_force.landlock))
+    return in_force
+
+
+def in_force() -> dict[str, bool]:
+    """By mechanism, whether this machine enforces it. Blocks, once, for some milliseconds."""
+    found = enforced()
+    return {
+        "seccomp": found.seccomp,
+        "landlock": bool(found.landlock),
+        "network namespace": not found.seccomp and bool(without_network()),
+    }
 
 
 @cache

@@ -13,7 +13,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from shared.core.isolation import without_network
+from shared.core.confinement import Files
+from shared.core.isolation import isolated
 
 # Between SIGTERM and SIGKILL. ffmpeg was seen to ignore SIGTERM for ten minutes, so SIGKILL always follows.
 STOP_GRACE_S = 2.0
@@ -61,17 +62,19 @@ async def child(
     cwd: str | None = None,
     limits: ResourceLimits | None = None,
     offline: bool | None = None,
+    files: Files | None = None,
 ) -> AsyncIterator[Process]:
     """Runs `argv` in a process group of its own; it is stopped at the end of the block if it still runs.
 
     `stdin` and `stdout` are file descriptors or `asyncio.subprocess.PIPE`; left out they are /dev/null.
     stderr is always a pipe and must be read (see `read_tail`). `env` is its whole environment (see
-    `bare_environment`); left out, it inherits this process's. A child with `limits`, or that is `offline`, has no
-    network where the kernel allows that. Raises FileNotFoundError if there is no such program.
+    `bare_environment`); left out, it inherits this process's. A child with `limits`, or that is `offline`, is isolated
+    (see `isolated`) and may use `files` only, as far as the kernel enforces that. Raises FileNotFoundError if there is
+    no such program.
     """
     if shutil.which(argv[0]) is None:
         raise FileNotFoundError(errno.ENOENT, "No such program", argv[0])
-    prefix = without_network() if offline or (offline is None and limits is not None) else ()
+    prefix = isolated(files) if offline or (offline is None and limits is not None) else ()
     reader, writer = os.pipe()
     try:
         process = await asyncio.create_subprocess_exec(

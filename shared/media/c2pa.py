@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,9 +23,10 @@ SOURCE_TYPE: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/"  # IPTC's
 NOT_AI: Final = ("animatic/",)  # drawn and computed by rules: no trained model
 OPENED: Final = "c2pa.opened"  # for an uploaded file, whose only parent is its original
 GENERATOR: Final = {"name": "Retake", "version": "0.1.0"}
-_NO_THUMBNAILS: Final = {
-    "builder": {"thumbnail": {"enabled": False}}
-}  # they would be most of a manifest's size and of the time to write it
+_SETTINGS: Final = {
+    "builder": {"thumbnail": {"enabled": False}},  # they would be most of a manifest's size and of the time to write it
+    "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False},  # an ingredient could name any address
+}
 
 _MIMES: Final = {
     Form.MP4: "video/mp4", Form.MATROSKA: "video/x-matroska", Form.AVI: "video/avi", Form.WAV: "audio/wav",
@@ -37,6 +38,10 @@ _PICTURES: Final = (
 )  # fmt: skip
 _ISO_MEDIA: Final = ("video/mp4", "audio/mp4", "video/quicktime", "video/x-m4v")  # variants of one format
 _UNREAD: Final = "application/octet-stream"
+
+
+Signature = Callable[[bytes], bytes]
+"""The signature (ES256, r and s of 32 bytes each) of some bytes."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +100,11 @@ def content_type_of(path: Path, declared: str) -> str:
     return next((mime for start, mime in _PICTURES if head.startswith(start)), declared)
 
 
-def sign(source: Path, target: Path, claim: Claim, identity: Identity) -> None:
-    """Writes `target`: the source with a manifest. Blocks (hashes the whole file): call it in a thread.
+def sign(source: Path, target: Path, claim: Claim, identity: Identity, signature: Signature | None = None) -> None:
+    """Writes `target`: the source with a manifest. Blocks (hashes the whole file). It reads the source and its
+    ingredients, so services call `signing.sign_safely` instead.
+
+    `signature` signs in place of the identity's key.
 
     An ingredient that cannot be read is only named. Raises Retryable `signing_failed`, Permanent
     `signing_unsupported` for a format that cannot contain a manifest.
@@ -105,19 +113,16 @@ def sign(source: Path, target: Path, claim: Claim, identity: Identity) -> None:
         claim = replace(claim, mime=content_type_of(source, claim.mime))
         if not can_sign(claim.mime):
             raise Permanent("signing_unsupported", message("problem.signing_unsupported", mime=claim.mime))
-        _sign(source, target, claim, identity)
+        _sign(source, target, claim, identity, signature)
     except (c2pa.C2paError, OSError) as error:
         target.unlink(missing_ok=True)
         raise Retryable("signing_failed", message("problem.signing_failed", reason=str(error))) from error
 
 
-def _sign(source: Path, target: Path, claim: Claim, identity: Identity) -> None:
-    info = c2pa.C2paSignerInfo(
-        alg=c2pa.C2paSigningAlg.ES256, sign_cert=identity.chain, private_key=identity.key, ta_url=None
-    )
+def _sign(source: Path, target: Path, claim: Claim, identity: Identity, signature: Signature | None) -> None:
     with (
-        c2pa.Signer.from_info(info) as signer,
-        c2pa.Context(c2pa.Settings.from_dict(_NO_THUMBNAILS)) as context,
+        _signer(identity, signature) as signer,
+        c2pa.Context(c2pa.Settings.from_dict(_SETTINGS)) as context,
         c2pa.Builder.from_json(_manifest(claim, identity), context) as builder,
     ):
         for number, ingredient in enumerate(claim.ingredients):
@@ -125,6 +130,14 @@ def _sign(source: Path, target: Path, claim: Claim, identity: Identity) -> None:
                 _add(builder, ingredient, ingredient.path, number)
         with source.open("rb") as read, target.open("w+b") as write:
             builder.sign(signer, claim.mime, read, write)
+
+
+def _signer(identity: Identity, signature: Signature | None) -> c2pa.Signer:
+    algorithm = c2pa.C2paSigningAlg.ES256
+    if signature is not None:
+        return c2pa.Signer.from_callback(signature, algorithm, identity.chain.decode())
+    info = c2pa.C2paSignerInfo(alg=algorithm, sign_cert=identity.chain, private_key=identity.key, ta_url=None)
+    return c2pa.Signer.from_info(info)
 
 
 def _add(builder: c2pa.Builder, ingredient: Ingredient, path: Path, number: int) -> None:

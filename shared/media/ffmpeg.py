@@ -10,12 +10,15 @@ import shutil
 import signal
 from asyncio.subprocess import PIPE
 from collections.abc import Callable, Sequence
+from itertools import pairwise
+from pathlib import Path
 
 import structlog
 
 from shared.contracts.messages import message, problem_text
+from shared.core.confinement import Files
 from shared.core.errors import FREE_SPACE, Permanent, Retryable
-from shared.core.machine import memory_limit, processors
+from shared.core.machine import available_processors, memory_limit, processors
 from shared.core.processes import ResourceLimits, bare_environment, child, read_tail
 
 log = structlog.get_logger(__name__)
@@ -23,6 +26,8 @@ log = structlog.get_logger(__name__)
 # For one ffmpeg. 2160p in 10 bits through a dissolve was measured at 3.2 GB on two cores; every thread reserves more.
 # Within a container no more than its limit: ffmpeg then ends with a message, where the kernel would end the container.
 _MEMORY = min((6 << 30) + processors() * (256 << 20), memory_limit() or 1 << 62)
+# Programs see all processors of the machine, also in a container that may use the time of few.
+_THREADS = processors() if processors() < available_processors() else None
 _LARGEST_FILE = 16 << 30  # four hours of sound as floats are 5.5 GB, an hour of 2160p at 30 Mbit/s 13.5 GB
 STALL_S = 120.0  # the slowest frame on a busy machine takes a tenth of this
 _PROGRESS_KEYS = ("frame", "out_time_us", "total_size")
@@ -58,22 +63,27 @@ async def run_ffmpeg(
     niceness: int = 0,
     patient: bool = False,
     limits: ResourceLimits | None = None,
+    folder: Path | None = None,
+    reads: Sequence[Path] = (),
 ) -> str:
     """Runs ffmpeg on `args` (`shared.media.graphs.arguments`) and returns the end of what it wrote to stderr.
 
     `on_progress` receives, a few times a second, a share from 0 to 1 of `duration_s`, the output's length in seconds.
     `stdin` is a file descriptor for `pipe:0` inputs. `niceness` above 0 gives way to everything else on the machine.
     `STALL_S` seconds without another frame, byte or moment of output count as a hang, unless the work may write
-    nothing for a long time: `patient`. The process does not see our environment and runs within `limits`. It is
-    stopped before this returns, also on cancellation or time-out.
+    nothing for a long time: `patient`. The process does not see our environment, runs within `limits`, and may use its
+    inputs and the folders of its outputs only (see `isolated`), and, for its filters, `folder` and what it `reads`. It
+    is stopped before this returns, also on cancellation or time-out.
     Raises Retryable when ffmpeg ran out of time, memory or disk space or was killed, otherwise Permanent, with the
     line of ffmpeg's output that names the cause; the log has more of it.
     """
     prefix = ["nice", "-n", str(niceness)] if niceness else []
-    argv = [*prefix, ffmpeg_exe(), "-hide_banner", "-nostdin", "-nostats", "-y", "-loglevel", "level+warning"]
-    argv += ["-progress", "pipe:1", "-stats_period", "0.25", *args]
+    program = ffmpeg_exe()
+    argv = [*prefix, program, "-hide_banner", "-nostdin", "-nostats", "-y", "-loglevel", "level+warning"]
+    argv += ["-progress", "pipe:1", "-stats_period", "0.25", *with_threads(args, _THREADS)]
     limits = limits or ResourceLimits(_MEMORY, math.ceil(timeout_s) * processors(), _LARGEST_FILE)
-    running = child(argv, stdin=stdin, stdout=PIPE, env=bare_environment(), limits=limits)
+    files = _files(args, (program, *reads), folder)
+    running = child(argv, stdin=stdin, stdout=PIPE, env=bare_environment(), limits=limits, files=files)
     try:
         async with asyncio.timeout(timeout_s), running as process:
             stderr = asyncio.ensure_future(read_tail(process.stderr))
@@ -87,6 +97,33 @@ async def run_ffmpeg(
     if code:
         raise _failure(code, stderr_text, limits)
     return stderr_text
+
+
+def with_threads(args: Sequence[str], threads: int | None) -> list[str]:
+    """A command line of `graphs.arguments` whose decoders, filters and encoders use so many threads, unless it says
+    otherwise itself; None: as many as they choose, by the processors that the system shows."""
+    if threads is None:
+        return list(args)
+    made = ["-filter_threads", str(threads), "-filter_complex_threads", str(threads)]
+    section: list[str] = []  # of one file: its options come before it
+    for before, arg in pairwise(["", *args]):
+        section.append(arg)
+        is_input = before == "-i"
+        if is_input or arg == "-" or arg.startswith("/"):
+            if "-threads" not in section:
+                section[-2 if is_input else -1 : -2 if is_input else -1] = ["-threads", str(threads)]
+            made += section
+            section = []
+    return made + section
+
+
+def _files(args: Sequence[str], reads: Sequence[Path | str], folder: Path | None) -> Files:
+    """What a command line of `graphs.arguments` names: inputs behind -i, and outputs."""
+    inputs = [after.removeprefix("file:") for option, after in pairwise(args) if option == "-i"]
+    outputs = [Path(arg) for option, arg in pairwise(["", *args]) if arg.startswith("/") and option != "-i"]
+    # A device is written itself.
+    written = {path if path.exists() and not path.is_file() else path.parent for path in outputs}
+    return Files((*reads, *inputs), tuple(written | ({folder} if folder else set())))
 
 
 async def _follow(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Self
 
 import av
 import av.audio.stream
@@ -54,6 +54,11 @@ class Probe:
     sample_rate: int | None = None
     channels: int | None = None
     is_length_stated: bool = True
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> Self:
+        """From its fields, as another process writes them."""
+        return cls(**{**stored, "colour": tuple(stored["colour"])})
 
     @property
     def input_options(self) -> dict[str, Option]:

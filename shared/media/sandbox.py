@@ -74,17 +74,17 @@ def open_media(path: Path | str, demuxer: str | None = None) -> InputContainer:
     return container
 
 
-def packets(container: InputContainer, stream: Stream) -> Iterator[Packet[Any]]:
-    """The stream's packets, of which a file cannot have more, or larger ones, than it has room for.
+def packets(container: InputContainer, *streams: Stream) -> Iterator[Packet[Any]]:
+    """The streams' packets, of which a file cannot have more, or larger ones, than it has room for.
 
     An index may name the same bytes a million times, which makes hours of work of a small file. Raises Permanent
     `media_unreadable`, and what PyAV raises.
     """
     most_bytes = MOST_REUSE * container.size + _SMALL
     seen = 0
-    for number, packet in enumerate(container.demux(stream)):
+    for number, packet in enumerate(container.demux(streams)):
         seen += packet.size
-        if number >= MOST_PACKETS:
+        if number >= MOST_PACKETS * len(streams):
             raise unreadable(message("problem.media_packets_excessive", most=f"{MOST_PACKETS:,}"))
         if seen > most_bytes:
             raise unreadable(message("problem.media_index_repeats"))

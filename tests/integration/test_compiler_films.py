@@ -18,11 +18,12 @@ from services.compiler.rendering.audio.stems import extract_stem, open_stem
 from services.compiler.rendering.filters import Span, blend, film_frames
 from services.compiler.rendering.mp4.film import Packets, VideoRun, lay_out_film
 from services.compiler.rendering.mp4.write import write_film
-from services.compiler.rendering.video import CLIP_CRF, End, VideoRenderer, survey
+from services.compiler.rendering.video import CLIP_CRF, End, VideoRenderer, source_video
 from shared.contracts.values import AudioConfig, Fit, Output, Transition, TransitionStyle
 from shared.core.errors import Permanent
 from shared.media import graphs
 from shared.media.conform import VideoFormat, conformed_video
+from shared.media.probe import probe
 from tests.support import films
 from tests.support.film_harness import OUTPUT, FilmHarness, encode
 
@@ -53,7 +54,7 @@ def reference(sources: list[Path], plan: FilmPlan, output: Output, path: Path) -
     parts: list[graphs.Stream] = []
     tail: graphs.Stream | None = None
     for i, (source, shot) in enumerate(zip(sources, plan.shots, strict=True)):
-        known, n, before, after = survey(source, output), shot.clip.frames, overlaps[i], overlaps[i + 1]
+        known, n, before, after = source_video(probe(source), output), shot.clip.frames, overlaps[i], overlaps[i + 1]
         pictures = graphs.moving_pictures(graphs.media_file(source, again=source in sources[:i]))
         frames = film_frames(pictures, known, Span(0, known.frames), output)
         spans = [(0, before), (before, n - after), (n - after, n)]

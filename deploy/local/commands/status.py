@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from deploy.local.supervisor import http_probe
 from deploy.local.supervisor.data_dir import DataDir
 from deploy.local.supervisor.state import PartStatus, State, SystemState, is_locked
+from shared.core import isolation
 
 PROBE_TIMEOUT_S: Final = 3.0  # a little more than a service allows its own checks
 
@@ -59,6 +60,7 @@ def as_json(status: Status, root: Path) -> str:
             "data": str(root),
             "supervisor": state.supervisor.pid if state and status.running else None,
             "parts": parts,
+            "isolation": isolation.in_force(),
         }
     )
 
@@ -70,7 +72,9 @@ def as_table(status: Status, root: Path) -> str:
         heading = f"Retake is running on {root}."
     else:
         heading = f"The supervisor of {root} was killed; `retake up` or `retake down` cleans up."
-    return "\n".join([heading, *map(_row, status.state.parts)])
+    confined = ", ".join(name for name, on in isolation.in_force().items() if on)
+    kernel = f"Files from users and providers are parsed under: {confined or 'resource limits only'}."
+    return "\n".join([heading, *map(_row, status.state.parts), kernel])
 
 
 def _row(part: PartStatus) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,8 @@ from shared.contracts.events.gateway import CompileRequested, PinnedMedia
 from shared.contracts.values import ObjectRef
 from shared.core.errors import Permanent
 from shared.core.ids import NewId
-from shared.media.c2pa import Claim, Ingredient, is_ai, sign
+from shared.media.c2pa import Claim, Ingredient, is_ai
+from shared.media.signing import sign_safely
 from shared.media.signing_identity import Identity
 from shared.objects import Objects
 
@@ -38,7 +38,7 @@ class C2paSigner:
         claim = await self._claim(request)
         async with self._scratch.folder() as folder:
             path = folder / "signed.mp4"
-            await asyncio.shield(asyncio.to_thread(sign, source, path, claim, self._identity))
+            await sign_safely(source, path, claim, self._identity)
             key = f"films/{request.compilation_id}/{self._new_id()}.mp4"
             return await self._objects.own.put_file(key, path, film.content_type, move=True)
 

@@ -7,7 +7,7 @@ import hashlib
 import re
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,7 +15,8 @@ from typing import Final
 from services.compiler.planning.film_plan import Window
 from services.compiler.planning.pieces import fine_end
 from services.compiler.rendering.filters import SourceVideo, Span, blend, film_frames
-from services.compiler.rendering.mp4.samples import VideoIndex, read_video_index
+from services.compiler.rendering.mp4.samples import VideoIndex
+from services.compiler.rendering.sources import probed, surveyed, video_index
 from shared.contracts.frame_rates import nominal_rate
 from shared.contracts.messages import problem_text
 from shared.contracts.values import Output
@@ -24,8 +25,9 @@ from shared.media import graphs
 from shared.media.colour import FILM, Colour
 from shared.media.conform import VideoFormat, conformed_video, tag_bt709
 from shared.media.ffmpeg import run_ffmpeg
+from shared.media.fonts import cjk_font
 from shared.media.graphs import Stream
-from shared.media.probe import probe
+from shared.media.probe import Probe
 from shared.media.sandbox import Option
 
 CLIP_CRF: Final = 20
@@ -82,7 +84,7 @@ class VideoRenderer:
             encoded = tag_bt709(black.filter("format", pix_fmts="yuv420p"))
             args = graphs.arguments(encoded.output(str(path), **conformed_video(frame, 1)))
             await run_ffmpeg(args, timeout_s=self._timeout_per_s)
-            self._extradata[frame] = (await asyncio.to_thread(read_video_index, path, frame.fps)).extradata
+            self._extradata[frame] = (await video_index(path, frame.fps)).extradata
             path.unlink()
         return self._extradata[frame]
 
@@ -93,8 +95,9 @@ class VideoRenderer:
 
         Raises Permanent when the source has no video or cannot be decoded, Retryable when ffmpeg was killed or late.
         """
-        known = await asyncio.to_thread(survey, source, output)
-        if copied := await self._copy(source, known, output, path):
+        found, index = await surveyed(source, output)
+        known = source_video(found, output)
+        if index and (copied := await self._copy(source, index, known, output, path)):
             return copied
         span = Span(0, known.frames)
         pictures = graphs.moving_pictures(graphs.media_file(source, known.input_options))
@@ -151,7 +154,9 @@ class VideoRenderer:
             )
         )
         encoding = conformed_video(_format(output), count, crf=CAPTIONED_CRF, cuttable=False)
-        return await self._encode(frames, encoding, count, output, path, on_progress, niceness)
+        packaged = cjk_font()  # to which the folder has a link
+        fonts = (packaged,) if packaged else ()
+        return await self._encode(frames, encoding, count, output, path, on_progress, niceness, fonts)
 
     async def poster(self, clip: Path, at_s: float, path: Path) -> None:
         """One frame of a conformed clip as JPEG."""
@@ -159,15 +164,10 @@ class VideoRenderer:
         jpeg = frame.output(str(path), format="image2", **{"frames:v": 1, "q:v": 3})
         await run_ffmpeg(graphs.arguments(jpeg), timeout_s=60)
 
-    async def _copy(self, source: Path, known: SourceVideo, output: Output, path: Path) -> Rendered | None:
-        if known.turned or (known.width, known.height) != (output.width, output.height):
-            return None
-        expected = await self.extradata(output, path.parent)
-        try:
-            index = await asyncio.to_thread(read_video_index, source, output.rate)
-        except Permanent:
-            return None
-        if index.extradata != expected or index.frames != known.frames:
+    async def _copy(
+        self, source: Path, index: VideoIndex, known: SourceVideo, output: Output, path: Path
+    ) -> Rendered | None:
+        if index.frames != known.frames or index.extradata != await self.extradata(output, path.parent):
             return None
         await asyncio.to_thread(shutil.copyfile, source, path)
         return Rendered(path, index, copied=True)
@@ -181,6 +181,7 @@ class VideoRenderer:
         path: Path,
         on_progress: Progress | None,
         niceness: int,
+        fonts: Sequence[Path] = (),
     ) -> Rendered:
         """Encodes, then checks the result: one frame more or less would shift the whole film.
 
@@ -193,8 +194,10 @@ class VideoRenderer:
             duration_s=seconds,
             on_progress=on_progress,
             niceness=niceness,
+            folder=path.parent,
+            reads=fonts,
         )
-        index = await asyncio.to_thread(read_video_index, path, output.rate)
+        index = await video_index(path, output.rate)
         if index.frames != frames:
             raise Permanent("wrong_frame_count", f"{index.frames} frames were rendered instead of {frames}")
         if index.extradata != await self.extradata(output, path.parent):
@@ -202,9 +205,8 @@ class VideoRenderer:
         return Rendered(path, index, undrawn=_undrawn(stderr_text))
 
 
-def survey(path: Path, output: Output) -> SourceVideo:
-    """What the filter graphs need to know of a source. Blocks: call it in a thread. Raises Permanent `no_video`."""
-    found = probe(path)
+def source_video(found: Probe, output: Output) -> SourceVideo:
+    """What the filter graphs need to know of a source. Raises Permanent `no_video`."""
     if not found.width or not found.height or not found.frames:
         raise Permanent("no_video", *problem_text("segment_no_video"))
     early = (found.first_s - found.shift_s) % (1 / float(output.rate))
@@ -228,7 +230,7 @@ async def _opened(end: End, wanted: Span, output: Output) -> tuple[SourceVideo, 
         known = SourceVideo(output.width, output.height, end.frames, FILM, input_options={"threads": 1})
         span, late = Span(wanted.start, wanted.stop, wanted.start), 0.01  # frames, so that rounding never misses one
     else:
-        known = await asyncio.to_thread(survey, end.path, output)
+        known = source_video(await probed(end.path), output)
         span, late = _sought(wanted, output), 0.0
     options = dict(known.input_options)
     if span.seek:

@@ -13,8 +13,8 @@ from services.generator.media.base import ComparisonFiles, Inspection, MediaChec
 from services.generator.media.measurement import WIDTH, blur, measure, measure_similarities, read_median, sampled
 from services.generator.media.pictures import process_picture
 from services.generator.media.playability import needs_proxy, proxy, put_index_first
-from services.generator.media.probing import probe_safely
-from services.generator.media.strictness import STRICT, mend_sound, tolerated_errors
+from services.generator.media.probing import Probed, probe_safely
+from services.generator.media.strictness import STRICT, tolerated_errors
 from services.generator.media.uploads import ingest
 from services.generator.providers.base import CandidateFile
 from shared.contracts.frame_sizes import ratio_label, resolution_label
@@ -58,24 +58,24 @@ async def inspect(
         raise Permanent("output_empty", *problem_text("output_empty"))
     if kind.is_picture:
         return await _picture(path, work)
-    found = await _probed(path)
+    probed = await _probed(path)
+    found = probed.probe
     if check:
         check(_media(found, None))
-    return await (_video(path, found, work, comparison) if kind is AssetKind.VIDEO else _sound(path, found, work))
+    return await (_video(path, probed, work, comparison) if kind is AssetKind.VIDEO else _sound(path, found, work))
 
 
-async def _probed(path: Path) -> Probe:
+async def _probed(path: Path) -> Probed:
     """Refuses web pages, and playlists that name other files, which a provider may return."""
     if sniff(path).demuxer is None:
         raise Permanent("media_unreadable", *problem_text("output_unreadable"))
-    await asyncio.to_thread(mend_sound, path)
     try:
-        found = await probe_safely(path)
+        found = await probe_safely(path, mend=True)
     except Permanent as e:
         raise Permanent(e.code, e.cause, message("problem.output_unplayable.recovery")) from e
     if found is None:
         raise Permanent("media_damaged", *problem_text("output_damaged"))
-    return found.probe
+    return found
 
 
 async def _picture(path: Path, work: Path) -> Inspection:
@@ -95,11 +95,12 @@ async def _sharpness(poster: Path, work: Path) -> float | None:
     """Of the poster: it is as wide as videos are measured, and written by us."""
     out = work / "blur.txt"
     blurred = blur(media_file(poster)["v:0"], out).output("-", format="null")
-    await run_ffmpeg(arguments(blurred), timeout_s=60)
+    await run_ffmpeg(arguments(blurred), timeout_s=60, folder=work)
     return read_median(out)
 
 
-async def _video(path: Path, found: Probe, work: Path, comparison: ComparisonFiles) -> Inspection:
+async def _video(path: Path, probed: Probed, work: Path, comparison: ComparisonFiles) -> Inspection:
+    found = probed.probe
     if not found.width or not found.height or not found.frames:
         raise Permanent("no_video", *problem_text("output_no_video"))
     poster, strip = work / "poster.jpg", work / "filmstrip.jpg"
@@ -119,8 +120,9 @@ async def _video(path: Path, found: Probe, work: Path, comparison: ComparisonFil
     small_copy = work / "proxy.mp4" if needs_proxy(path, found) else None
     if small_copy:
         outputs.append(proxy(source, found, small_copy))
-    output = await _decode(outputs, found.duration_s)
-    await put_index_first(path)
+    output = await _decode(outputs, found.duration_s, work)
+    if not probed.index_first:
+        await put_index_first(path)
     shares = {
         "black_share": _share(output, r"black_duration:\s*([\d.]+)", found.duration_s),
         "frozen_share": _frozen_share(output, found.duration_s),
@@ -145,18 +147,18 @@ async def _sound(path: Path, found: Probe, work: Path) -> Inspection:
     heard, drawn = split(media_file(path)["a:0"], 2, audio=True)
     drawn = drawn.filter("showwavespic", size=f"{POSTER_WIDTH}x160", split_channels=0, colors="0x7fb5ff")
     strictness = tolerated_errors(path, found)
-    output = await _decode([_loudness_output(heard), _still(drawn, poster)], found.duration_s, strictness)
+    output = await _decode([_loudness_output(heard), _still(drawn, poster)], found.duration_s, work, strictness)
     peak = re.search(r"Peak:\s+(-?[\d.]+|-inf) dBFS", output)
     if peak and float(peak.group(1)) < SILENT_DBFS:
         raise Permanent("silent", *problem_text("silent"))
     return Inspection(_media(found, _loudness(output)), quality_of_sound(), poster)
 
 
-async def _decode(outputs: Sequence[Output], duration_s: float, strictness: Sequence[str] = STRICT) -> str:
+async def _decode(outputs: Sequence[Output], duration_s: float, work: Path, strictness: Sequence[str] = STRICT) -> str:
     """Decodes to the end; the first error ends it, unless some are tolerated. Returns what the filters logged."""
     args = arguments(*outputs, global_options=("-loglevel", "level+info", *strictness))
     try:
-        return await run_ffmpeg(args, timeout_s=60 + 10 * duration_s, duration_s=duration_s)
+        return await run_ffmpeg(args, timeout_s=60 + 10 * duration_s, duration_s=duration_s, folder=work)
     except Permanent as e:
         raise Permanent("media_damaged", *problem_text("output_unplayable", reason=e.cause)) from e
 

@@ -1,19 +1,13 @@
-"""Child process: decodes an untrusted picture, and writes it as a plain JPEG, or its poster.
-
-Its memory, time and file size are limited, so that a crafted file harms only its own run. `pictures` starts it.
-"""
+"""Within a job: decodes an untrusted picture, and writes it as a plain JPEG, or its poster. `pictures` orders it."""
 
 from __future__ import annotations
 
-import contextlib
-import resource
 from pathlib import Path
 from typing import Any, Final
 
 from PIL import Image
 
 from services.generator.media.photographs import load_photograph
-from services.generator.media.worker_process import serve
 from shared.contracts.messages import problem_text
 from shared.core.errors import Permanent
 from shared.media.pictures import opened
@@ -21,9 +15,6 @@ from shared.media.pictures import opened
 MIN_SIDE: Final = 64
 MAX_SIDE: Final = 4096
 POSTER: Final = (640, 640)
-MEMORY: Final = 3 << 30
-CPU_S: Final = 90
-FILE_SIZE: Final = 256 << 20
 
 
 def work(job: dict[str, Any]) -> dict[str, Any]:
@@ -50,14 +41,3 @@ def _look(path: Path) -> tuple[tuple[int, int], str]:
             "image_too_small", *problem_text("image_too_small", width=size[0], height=size[1], shortest_side=MIN_SIDE)
         )
     return size, source
-
-
-def _limit() -> None:
-    for kind, most in ((resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_CPU, CPU_S), (resource.RLIMIT_FSIZE, FILE_SIZE)):
-        with contextlib.suppress(OSError, ValueError):  # macOS refuses some
-            resource.setrlimit(kind, (most, most))
-
-
-if __name__ == "__main__":
-    _limit()
-    serve(work)

@@ -14,7 +14,7 @@ import av
 import av.error
 import structlog
 
-from shared.contracts.messages import problem_text
+from shared.contracts.messages import message, problem_text
 from shared.core.errors import Permanent
 from shared.media.colour import Colour, scaled, to_bt709
 from shared.media.conform import tag_bt709
@@ -23,10 +23,11 @@ from shared.media.file_type import Form, sniff
 from shared.media.frames import progressive_opaque
 from shared.media.graphs import Output, Stream, arguments, media_file, moving_pictures
 from shared.media.probe import Probe, message_of, picture_stream
-from shared.media.sandbox import MOST_PACKETS, Option, open_media, packets
+from shared.media.sandbox import MOST_PACKETS, Option, open_media, packets, unreadable
 
 log = structlog.get_logger(__name__)
 
+MOST_BOXES: Final = 500_000  # on the top level: a stream of many hours has two for each second
 KEPT_SOUND: Final = ("aac", "mp3")  # browsers play these in MP4
 PLAYED_FORMATS: Final = ("yuv420p", "yuvj420p")
 LARGEST_SHORT_SIDE: Final = 1088  # a model's 1080p may be a multiple of 16
@@ -91,12 +92,11 @@ def sdr(pictures: Stream, found: Probe, width: float, height: float) -> Stream:
 
 
 async def put_index_first(path: Path) -> None:
-    """Rewrites an MP4 or MOV whose index follows its pictures, copying its packets, so that it plays while it loads.
+    """Rewrites an MP4 or MOV whose index follows its pictures (`Probed.index_first`), copying its packets, so that it
+    plays while it loads.
 
     A file that cannot be rewritten stays as it is: it plays, only later.
     """
-    if sniff(path) is not Form.MP4 or index_is_first(path):
-        return
     out = path.with_name(f"{path.stem}-index-first")
     source = media_file(path)
     for container in ("mov",) if _is_quicktime(path) else ("mp4", "mov"):
@@ -146,11 +146,14 @@ def _last_byte(path: Path) -> float:
 
 
 def _boxes(path: Path) -> Iterator[tuple[bytes, int]]:
-    """The top-level boxes, each with the end that its header states (ISO/IEC 14496-12, 4.2)."""
+    """The top-level boxes, each with the end that its header states (ISO/IEC 14496-12, 4.2). Raises Permanent."""
     with path.open("rb") as file:
         file_size = file.seek(0, os.SEEK_END)
-        at = 0
+        at = number = 0
         while at + 8 <= file_size:
+            number += 1
+            if number > MOST_BOXES:
+                raise unreadable(message("problem.media_boxes_excessive", most=f"{MOST_BOXES:,}"))
             file.seek(at)
             head = file.read(16)
             size, name = int.from_bytes(head[:4]), head[4:8]

@@ -1,24 +1,31 @@
-"""Child process: reads what an untrusted file holds. `probing` starts it, with limits."""
+"""Within a job: reads what an untrusted file holds. `probing` orders it."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-from services.generator.media.playability import is_truncated, steady_rate
-from services.generator.media.worker_process import serve
+from services.generator.media.playability import index_is_first, is_truncated, steady_rate
+from services.generator.media.strictness import mend_sound
 from shared.media.file_type import Form, sniff
 from shared.media.probe import probe
+from shared.sandbox.channel import Job
 
 
-def work(job: dict[str, Any]) -> dict[str, Any]:
-    """Job: path, and whether its frame `rate` is wanted. Result: `truncated`; if it is not, `probe` and `rate`."""
+def work(job: Job) -> Job:
+    """Job: path; whether its frame `rate` is wanted, and whether to `mend` its sound in place.
+
+    Result: `truncated`; if it is not, `probe`, `rate`, and whether an MP4 has its index first.
+    """
     path = Path(job["path"])
-    if sniff(path) is Form.MP4 and is_truncated(path):
+    if job["mend"]:
+        mend_sound(path)
+    is_mp4 = sniff(path) is Form.MP4
+    if is_mp4 and is_truncated(path):
         return {"truncated": True}
-    return {"truncated": False, "probe": asdict(probe(path)), "rate": steady_rate(path) if job["rate"] else None}
-
-
-if __name__ == "__main__":
-    serve(work)
+    return {
+        "truncated": False,
+        "probe": asdict(probe(path)),
+        "rate": steady_rate(path) if job["rate"] else None,
+        "index_first": not is_mp4 or index_is_first(path),
+    }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,7 +11,8 @@ from typing import Any, Final
 import structlog
 
 from shared.core.errors import RetakeError
-from shared.media.c2pa import OPENED, Claim, Ingredient, can_sign, content_type_of, is_ai, sign
+from shared.media.c2pa import OPENED, Claim, Ingredient, can_sign, content_type_of, is_ai
+from shared.media.signing import sign_safely
 from shared.media.signing_identity import Identity
 
 log = structlog.get_logger(__name__)
@@ -43,13 +43,10 @@ class VersionSigner:
         content_type = content_type_of(path, content_type)
         if not can_sign(content_type):
             return UNSUPPORTED.format(content_type)
-        return await asyncio.shield(asyncio.to_thread(self._sign, path, content_type, origin))
-
-    def _sign(self, path: Path, content_type: str, origin: Origin) -> str | None:
         signed, cause = path.with_name(f"{path.stem}-signed{path.suffix}"), ""
         for claim in _claims(path, content_type, origin):
             try:
-                sign(path, signed, claim, self._identity)
+                await sign_safely(path, signed, claim, self._identity)
             except RetakeError as error:
                 cause = error.cause
                 log.warning("version.sign_failed", code=error.code, cause=error.cause, action=claim.action)

@@ -11,7 +11,7 @@ from typing import Final
 from services.generator.media.pictures import process_picture
 from services.generator.media.playability import NO_METADATA, is_plain, sdr, sound_for_mp4
 from services.generator.media.probing import Probed, probe_safely
-from services.generator.media.strictness import STRICT, mend_sound, tolerated_errors
+from services.generator.media.strictness import STRICT, tolerated_errors
 from services.generator.providers.base import CandidateFile
 from shared.contracts.messages import problem_text
 from shared.contracts.values import AssetKind, Cost
@@ -111,8 +111,7 @@ async def _video(path: Path, form: Form, work: Path) -> CandidateFile:
 async def _sound(path: Path, form: Form, work: Path) -> CandidateFile:
     if form not in _SOUND:
         raise _unsupported(path, form, f"sound: {SOUNDS}")
-    await asyncio.to_thread(mend_sound, path)
-    found = (await _probed(path)).probe
+    found = (await _probed(path, mend=True)).probe
     if not found.audio_codec:
         raise UserError("no_sound", *problem_text("no_sound"))
     suffix, content_type = _KEPT_SOUND.get(found.audio_codec, _KEPT_SOUND["flac"])
@@ -127,9 +126,9 @@ async def _sound(path: Path, form: Form, work: Path) -> CandidateFile:
     return CandidateFile(out, content_type, _FREE, {"uploaded_as": found.audio_codec})
 
 
-async def _probed(path: Path, *, rate: bool = False) -> Probed:
+async def _probed(path: Path, *, rate: bool = False, mend: bool = False) -> Probed:
     try:
-        probed = await probe_safely(path, rate=rate)
+        probed = await probe_safely(path, rate=rate, mend=mend)
     except Permanent as e:
         raise UserError("media_unreadable", *problem_text("media_unreadable")) from e
     if probed is None:

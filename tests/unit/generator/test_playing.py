@@ -10,7 +10,7 @@ import pytest
 
 from services.generator.media.base import ComparisonFiles, Inspection
 from services.generator.media.inspection import FfmpegMediaProcessor
-from services.generator.media.playability import index_is_first, needs_proxy, put_index_first, steady_rate
+from services.generator.media.playability import index_is_first, needs_proxy, steady_rate
 from shared.contracts.values import AssetKind
 from shared.media.probe import probe
 from tests.support.films import ffmpeg
@@ -62,7 +62,7 @@ async def test_what_plays_is_left_alone_but_for_its_index(tmp_path: Path) -> Non
     assert index_is_first(source)
     assert probe(source) == before
     written = source.stat().st_mtime_ns
-    await put_index_first(source)
+    await inspected(source, tmp_path / "again")
     assert source.stat().st_mtime_ns == written
 
 

@@ -20,6 +20,7 @@ from deploy.local.supervisor.preflight import prepare
 from deploy.local.supervisor.process_id import ProcessId
 from deploy.local.supervisor.report import JsonObject, Lines
 from deploy.local.supervisor.state import PartStatus, State, Summary, SystemState, lock
+from shared.core import isolation
 
 SUMMARY = Summary("http://127.0.0.1:8080", "a.b.c", "127.0.0.1:9", "/data", "/data/token", 3.21)
 
@@ -47,7 +48,7 @@ def test_nothing_runs(tmp_path: Path) -> None:
     found = retake("status", "--json", "--data", where)
     assert json.loads(found.output) == {
         "running": False, "ready": False, "gateway": None, "kafka": None, "data": str(where), "supervisor": None,
-        "parts": {},
+        "parts": {}, "isolation": isolation.in_force(),
     }  # fmt: skip
     assert retake("reset", "--data", where).output == f"{where} does not exist.\n"
     assert not where.exists()

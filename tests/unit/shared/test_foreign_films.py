@@ -14,14 +14,16 @@ import pytest
 from PIL import Image
 
 from client.file_types import content_type, may_be_film
+from services.compiler.rendering.video import VideoRenderer
 from services.gateway.api import media_inspection
 from services.gateway.api.media_inspection import MediaInspector
 from services.gateway.domain import uploads as gateway
 from services.generator.media.base import ComparisonFiles
+from services.generator.media.film.cutter import FilmCutter
 from services.generator.media.inspection import inspect
 from services.generator.media.playability import sdr
 from services.generator.media.uploads import ingest
-from shared.contracts.values import AssetKind, Media
+from shared.contracts.values import AssetKind, Media, Output
 from shared.core.errors import Permanent, UserError
 from shared.media.ffmpeg import ffmpeg_exe
 from shared.media.graphs import media_file, moving_pictures
@@ -169,12 +171,17 @@ async def test_an_index_that_multiplies_the_file_is_refused_soon(
 ) -> None:
     data = amplified(film.read_bytes(), chunks=chunks, samples_per_chunk=samples, sample_bytes=size)
     film.write_bytes(data)
+    work = film.with_name("work")
+    work.mkdir()
     assert len(data) < 400_000
     began = time.monotonic()
     for refused in (
         MediaInspector().inspect("video/mp4", film),
         ingest(film, AssetKind.VIDEO, film.parent),
         inspect(film, AssetKind.VIDEO, film.parent, ComparisonFiles(), None),
+        FilmCutter().open(film, work, lambda share: None),
+        # A stored version that turns out like this: the size of the film, so that its index is read, too.
+        VideoRenderer().conform(film, Output(width=320, height=180), work / "piece"),
     ):
         with pytest.raises((UserError, Permanent)):
             await refused

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from services.compiler.planning.sound_plan import RATE, Stem
 from services.compiler.rendering.audio.loudness import Samples, measure
 from services.compiler.rendering.audio.repeat import repeats_after
+from services.compiler.rendering.sources import probed
 from shared.media import graphs
 from shared.media.ffmpeg import run_ffmpeg
-from shared.media.probe import probe
 
 _FRAME_BYTES: Final = 8  # two 32-bit floats
 _BLOCK: Final = RATE // 100
@@ -57,8 +57,7 @@ class Sound:
 
 async def extract_stem(source: Path, path: Path, *, timeout_s: float = 600, niceness: int = 0) -> Sound:
     """Decodes the source's first sound track from the source's first instant on. Without one, the file is empty."""
-    probed = await asyncio.to_thread(probe, source)
-    if probed.audio_codec is None:
+    if (await probed(source)).audio_codec is None:
         path.write_bytes(b"")
         return Sound(0, None, (0, 0))
     # A track that starts late or has gaps is padded: sample n belongs to n / 48000 s of the pictures.

@@ -14,6 +14,7 @@ import av.error
 from shared.contracts.frame_rates import Rate
 from shared.core.errors import Permanent
 from shared.media.sandbox import open_media
+from shared.media.sandbox import packets as read_packets
 
 AAC_FRAME: Final = 1024  # samples in one AAC packet
 ADTS_HEADER: Final = 7
@@ -61,7 +62,7 @@ def read_video_index(path: Path, fps: Rate) -> VideoIndex:
     try:
         with open_media(path) as container:
             stream = container.streams.video[0]
-            packets = [p for p in container.demux(stream) if p.size]
+            packets = [p for p in read_packets(container, stream) if p.size]
             context, base = stream.codec_context, stream.time_base  # without a context: of no known codec
             extradata = (context.extradata if context else None) or b""
             codec = context.name if context else None

@@ -5,29 +5,34 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
-from threading import Event as Flag
 from typing import Final
 
 from services.generator.domain.film_splits import ClipSpan, FrameTimeline, SceneChange
-from services.generator.media.film.packet_copy import copy_clips
-from services.generator.media.film.timeline import read_timeline
 from services.generator.media.playability import KEPT_SOUND, NO_METADATA, is_plain, sdr, sound_for_mp4
+from services.generator.media.probing import probe_safely
 from services.generator.providers.base import OnProgress
 from shared.contracts.messages import problem_text
+from shared.core.confinement import Files
 from shared.core.errors import Permanent, UserError
+from shared.core.processes import ResourceLimits
 from shared.media.ffmpeg import run_ffmpeg
 from shared.media.file_type import sniff
 from shared.media.graphs import arguments, media_file, moving_pictures
-from shared.media.probe import Probe, probe
+from shared.media.probe import Probe
 from shared.media.sandbox import Option
+from shared.sandbox.channel import Job
+from shared.sandbox.jobs import run_job
 
 LONGEST_S: Final = 3600.0
 LARGEST_SIDE: Final = 4096  # pixels
 SCAN_WIDTH: Final = 320  # pixels; scene changes are found at any size
 SEEK_MARGIN_S: Final = 0.0001  # seeking a little early never misses a frame whose time was rounded
+_READ_S: Final = 900.0  # 2 GiB are copied once, from a slow disk
+_LIMITS: Final = ResourceLimits(memory=3 << 30, cpu_s=600, file_size=4 << 30, open_files=1024)
+_WORKER: Final = "services.generator.media.film.film_worker"
 _SCENE: Final = re.compile(r"lavfi\.scd\.(score|time)=([\d.]+)")
 
 
@@ -58,7 +63,7 @@ class FilmCutter:
         copyable = is_plain(found)
         if copyable and ("mp4" not in found.container or found.audio_codec not in (None, *KEPT_SOUND)):
             path = await _in_mp4(path, found, work / "film.mp4", on_progress)
-        return OpenedFilm(path, await asyncio.to_thread(read_timeline, path, copyable=copyable), found)
+        return OpenedFilm(path, await _timeline(path, copyable), found)
 
     async def find_scene_changes(
         self, film: OpenedFilm, threshold: float, work: Path, on_progress: OnProgress
@@ -73,7 +78,12 @@ class FilmCutter:
         args = arguments(scenes.output("-", format="null"), global_options=("-copyts",))
         # A film without scene changes outputs no frame for its whole length: that does not mean that ffmpeg hangs.
         await _run(
-            args, timeout_s=120 + 2 * length, duration_s=film.timeline.end_s, on_progress=on_progress, patient=True
+            args,
+            timeout_s=120 + 2 * length,
+            duration_s=film.timeline.end_s,
+            on_progress=on_progress,
+            patient=True,
+            folder=work,
         )
         return _changes(await asyncio.to_thread(out.read_text) if out.exists() else "")
 
@@ -96,9 +106,12 @@ async def _probed(path: Path) -> Probe:
     if sniff(path).demuxer is None:
         raise UserError("media_unsupported", *problem_text("media_unsupported"))
     try:
-        found = await asyncio.to_thread(probe, path)
+        probed = await probe_safely(path)
     except Permanent as e:
         raise UserError("media_unreadable", *problem_text("film_unreadable")) from e
+    if probed is None:
+        raise UserError("media_damaged", *problem_text("media_damaged"))
+    found = probed.probe
     if not found.width or not found.height:
         raise UserError("no_video", *problem_text("film_no_video"))
     if max(found.width, found.height) > LARGEST_SIDE:
@@ -116,6 +129,22 @@ async def _probed(path: Path) -> Probe:
     return found
 
 
+async def _timeline(path: Path, copyable: bool) -> FrameTimeline:
+    found = await _read(path, {"copyable": copyable})
+    return FrameTimeline(found["times"], found["end_s"], frozenset(found["starts"]), frozenset(found["ends"]))
+
+
+async def _read(path: Path, job: Job, write: tuple[Path, ...] = ()) -> Job:
+    """What `film_worker` does. Raises UserError that says what is wrong with the film, or Retryable."""
+    job = job | {"path": str(path.absolute())}
+    try:
+        return await run_job(_WORKER, job, timeout_s=_READ_S, limits=_LIMITS, files=Files(read=(path,), write=write))
+    except Permanent as e:
+        if e.code != "worker_failed":
+            raise
+        raise UserError("media_unreadable", *problem_text("film_unreadable")) from e  # out of memory, or an error of it
+
+
 async def _in_mp4(path: Path, found: Probe, out: Path, on_progress: OnProgress) -> Path:
     """The same pictures, in a container and with sound that clips can be cut from."""
     source = media_file(path, {"fflags": "+genpts"})
@@ -126,16 +155,8 @@ async def _in_mp4(path: Path, found: Probe, out: Path, on_progress: OnProgress) 
 
 
 async def _copy(film: OpenedFilm, clips: Sequence[ClipFiles]) -> None:
-    stop = Flag()
-    task = asyncio.ensure_future(
-        asyncio.to_thread(copy_clips, film.path, [c.span for c in clips], [c.video for c in clips], stop)
-    )
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        stop.set()  # a thread cannot be cancelled: it sees this at its next packet
-        await asyncio.wait([task])
-        raise
+    job = {"spans": [asdict(c.span) for c in clips], "to": [str(c.video.absolute()) for c in clips]}
+    await _read(film.path, job, write=tuple({c.video.parent for c in clips}))
 
 
 async def _encode(film: OpenedFilm, clip: ClipFiles) -> None:
@@ -156,11 +177,11 @@ async def _encode(film: OpenedFilm, clip: ClipFiles) -> None:
     output = pictures.output(source["a:0?"], str(clip.video), **video, **sound, **NO_METADATA, **container)
     args = arguments(output)
     await _run(args, timeout_s=120 + 20 * span.duration_s)
-    found = await asyncio.to_thread(probe, clip.video)
-    if found.frames != span.frames:
+    probed = await probe_safely(clip.video)
+    frames = probed.probe.frames if probed else None
+    if frames != span.frames:
         raise Permanent(
-            "split_inexact",
-            *problem_text("split_inexact", number=span.number, frames=found.frames, expected=span.frames),
+            "split_inexact", *problem_text("split_inexact", number=span.number, frames=frames, expected=span.frames)
         )
 
 
@@ -177,9 +198,12 @@ async def _run(
     duration_s: float | None = None,
     on_progress: OnProgress | None = None,
     patient: bool = False,
+    folder: Path | None = None,
 ) -> None:
     try:
-        await run_ffmpeg(args, timeout_s=timeout_s, duration_s=duration_s, on_progress=on_progress, patient=patient)
+        await run_ffmpeg(
+            args, timeout_s=timeout_s, duration_s=duration_s, on_progress=on_progress, patient=patient, folder=folder
+        )
     except Permanent as e:
         raise UserError(
             "media_unreadable",

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from threading import Event as Flag
 from typing import Any, cast
 
 import av
@@ -18,13 +17,13 @@ from services.generator.domain.film_splits import ClipSpan
 from shared.contracts.messages import problem_text
 from shared.core.errors import Permanent
 from shared.media.probe import message_of
-from shared.media.sandbox import open_media
+from shared.media.sandbox import open_media, packets
 
 AHEAD_S = 5.0  # seconds by which sound may follow its pictures in the file
 
 
-def copy_clips(film: Path, spans: Sequence[ClipSpan], to: Sequence[Path], stop: Flag) -> None:
-    """Writes each span (all `copied`, in order) to its path. Blocks: call it in a thread; `stop` ends it early.
+def copy_clips(film: Path, spans: Sequence[ClipSpan], to: Sequence[Path]) -> None:
+    """Writes each span (all `copied`, in order) to its path. Blocks.
 
     Sound is cut at its packets: it begins at most one packet (some 20 ms) after the first frame, at its own time.
     """
@@ -32,7 +31,7 @@ def copy_clips(film: Path, spans: Sequence[ClipSpan], to: Sequence[Path], stop: 
         with open_media(film) as container:
             copying = _Copying(container, spans, to)
             try:
-                copying.run(stop)
+                copying.run()
             finally:
                 copying.close()
     except av.error.FFmpegError as error:
@@ -57,15 +56,13 @@ class _Copying:
         self._begins = [span.start_s for span in spans]
         self._open: dict[int, _Clip] = {}
 
-    def run(self, stop: Flag) -> None:
+    def run(self) -> None:
         streams = [s for s in (self._video, self._audio) if s is not None]
         begins = self._ticks(self._spans[0].start_s)
         until = self._ticks(self._spans[-1].start_s + self._spans[-1].duration_s + AHEAD_S)
         self._film.seek(begins, stream=self._video)  # to this key frame or one before it
         frame: int | None = None  # in decoding order, which equals display order wherever a span begins or ends
-        for packet in self._film.demux(streams):
-            if stop.is_set():
-                return
+        for packet in packets(self._film, *streams):
             if packet.pts is None or not packet.size:
                 continue
             if packet.stream is not self._video:

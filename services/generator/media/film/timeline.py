@@ -10,14 +10,14 @@ import av.error
 
 from services.generator.domain.film_splits import FrameTimeline, copy_points
 from shared.contracts.messages import message
-from shared.core.errors import UserError
-from shared.media.sandbox import open_media
+from shared.core.errors import Permanent, UserError
+from shared.media.sandbox import open_media, packets
 
 MAX_FRAMES = 1_000_000  # more than an hour at 240 fps
 
 
 def read_timeline(path: Path, *, copyable: bool) -> FrameTimeline:
-    """Blocks while it reads the whole file: call it in a thread. Raises UserError for a truncated file."""
+    """Blocks while it reads the whole file. Raises UserError for a truncated file."""
     stored: list[tuple[int, int, bool]] = []  # position in decoding order, pts, is a key frame
     hidden: set[int] = set()  # pts of frames that an edit list hides: they are decoded only because others need them
     try:
@@ -25,7 +25,7 @@ def read_timeline(path: Path, *, copyable: bool) -> FrameTimeline:
             stream = container.streams.video[0]
             base = stream.time_base
             last = 0
-            for packet in container.demux(stream):
+            for packet in packets(container, stream):
                 if not packet.size:
                     continue
                 if packet.pts is None:
@@ -36,6 +36,8 @@ def read_timeline(path: Path, *, copyable: bool) -> FrameTimeline:
                 if packet.is_discard:
                     hidden.add(packet.pts)
                 last = packet.duration or last
+    except Permanent as error:
+        raise _unreadable(error.cause) from error
     except (av.error.FFmpegError, IndexError) as error:
         raise _unreadable(message("problem.film_unsplittable", reason=str(error))) from error
     if len(hidden) == len(stored) or base is None:

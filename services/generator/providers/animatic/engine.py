@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 from asyncio.subprocess import PIPE
 from collections.abc import Callable, Iterator
@@ -17,7 +18,8 @@ from pathlib import Path
 from services.generator.media import worker_process as worker
 from shared.contracts.frame_rates import Rate
 from shared.core.errors import Permanent
-from shared.core.processes import child, read_tail
+from shared.core.machine import processors
+from shared.core.processes import ResourceLimits, child, read_tail
 from shared.media.conform import RAW_BT709, VideoFormat, conformed_video
 from shared.media.ffmpeg import run_ffmpeg
 from shared.media.graphs import arguments, pipe
@@ -27,6 +29,7 @@ _PACKAGE = __name__.rpartition(".")[0]
 # Drawing and encoding take about real time; after thirty times as long the process is considered stuck.
 _TIMEOUT_PER_SECOND = 30.0
 _TIMEOUT_LEAST = 90.0
+_MEMORY, _WRITTEN = 6 << 30, 1 << 20  # bytes that drawing may have, and write to a file (its pictures go into a pipe)
 SHORTEST_SCORE_S, LONGEST_SCORE_S = 1.0, 900.0
 
 
@@ -72,7 +75,8 @@ async def _draw_into(
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb") as source, os.fdopen(writing, "wb") as sink:
         argv, environment = worker.command(f"{_PACKAGE}.draw"), worker.environment()
-        async with child(argv, stdin=PIPE, stdout=sink.fileno(), env=environment) as drawing:
+        limits = ResourceLimits(_MEMORY, math.ceil(timeout_s) * processors(), _WRITTEN)  # it reads the picture
+        async with child(argv, stdin=PIPE, stdout=sink.fileno(), env=environment, limits=limits) as drawing:
             sink.close()  # only the child has the pipe open now, so its exit ends the stream
             stderr = asyncio.ensure_future(read_tail(drawing.stderr))
             await worker.send(drawing, job)
