@@ -1,10 +1,25 @@
 import react from "@vitejs/plugin-react";
+import type { Plugin } from "vite";
 import { defineConfig } from "vitest/config";
 
 const GATEWAY = process.env.RETAKE_GATEWAY ?? "http://127.0.0.1:8080";
 
+/** As in tokens.css. Which of the built files a browser reads first depends on how chunks are cut, so each says it. */
+const LAYERS = "@layer tokens,base,ui;";
+
+const layersInOrder: Plugin = {
+  name: "layers-in-order",
+  apply: "build",
+  enforce: "post",
+  generateBundle(_, bundle) {
+    for (const file of Object.values(bundle)) {
+      if (file.type === "asset" && file.fileName.endsWith(".css")) file.source = LAYERS + String(file.source);
+    }
+  },
+};
+
 export default defineConfig({
-  plugins: [react()],
+  plugins: [react(), layersInOrder],
   build: {
     outDir: "../services/gateway/api/studio",
     emptyOutDir: true,

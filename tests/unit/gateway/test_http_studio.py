@@ -51,6 +51,12 @@ async def test_every_address_of_the_page_leads_to_it(built: Studio, path: str) -
     assert (again.status_code, again.content) == (304, b"")
 
 
+def test_every_style_sheet_names_the_order_of_the_layers_whichever_a_browser_reads_first() -> None:
+    sheets = list((BUILT / "assets").glob("*.css"))
+    assert sheets
+    assert [s.name for s in sheets if not s.read_text().startswith("@layer tokens,base,ui;")] == []
+
+
 async def test_the_policy_allows_no_inline_script_or_style_and_the_page_has_none(built: Studio) -> None:
     async with client(built) as http:
         page = await http.get("/", headers=PAGE)
