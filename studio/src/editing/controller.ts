@@ -13,8 +13,10 @@ export interface Review {
 
 export class AssetController {
   state: editing.Editor;
-  /** Of the asset's draft, for If-Match: a draft that somebody else saved meanwhile is not overwritten. */
+  /** Of the draft that was edited, for If-Match: what somebody else saved meanwhile is not overwritten unseen. */
   private revision: number;
+  /** As last read. */
+  private newest: number;
 
   constructor(
     private readonly api: Api,
@@ -27,6 +29,7 @@ export class AssetController {
   ) {
     this.state = ofAsset(asset);
     this.revision = asset.revision;
+    this.newest = asset.revision;
   }
 
   edit(draft: editing.Values): void {
@@ -49,14 +52,33 @@ export class AssetController {
     this.set(editing.closeReview(this.state));
   }
 
-  /** Keeps the draft at the gateway, so that it is there elsewhere and after a reload. Raises Problem. */
-  async save(): Promise<void> {
-    const draft = this.state.draft;
+  /**
+   * Keeps the draft at the gateway, so that it is there elsewhere and after a reload. Raises Problem: 412 where
+   * somebody else saved other directions since this draft was begun; `over` puts it over theirs.
+   */
+  async save(over = false): Promise<void> {
+    const { assetId, draft } = this.state;
     const settings = { ...draft.parameters, ...(draft.model ? { model: draft.model } : {}) };
-    await this.api.PUT("/api/v1/assets/{asset_id}/draft", {
-      params: { path: { asset_id: this.state.assetId }, header: { "If-Match": `"${this.revision}"` } },
-      body: { directions: draft.directions, settings },
-    });
+    const put = async (revision: number) => {
+      const { data } = await this.api.PUT("/api/v1/assets/{asset_id}/draft", {
+        params: { path: { asset_id: assetId }, header: { "If-Match": `"${revision}"` } },
+        body: { directions: draft.directions, settings },
+      });
+      this.revision = this.newest = data?.revision ?? revision;
+    };
+    try {
+      await put(over ? this.newest : this.revision);
+    } catch (error) {
+      if (!(error instanceof Problem && error.status === 412)) throw error;
+      const { data: now } = await this.api.GET("/api/v1/assets/{asset_id}", {
+        params: { path: { asset_id: assetId } },
+      });
+      if (!now) throw error;
+      this.newest = now.revision;
+      const theirs = now.draft?.directions;
+      if (!over && theirs && theirs !== now.committed?.directions && theirs !== draft.directions) throw error;
+      await put(now.revision); // of nobody's texts
+    }
     this.set(editing.saved(this.state, draft));
     this.refresh(this.state.assetId);
   }
@@ -81,8 +103,10 @@ export class AssetController {
 
   /** A GET showed the asset. */
   show(asset: Schemas["Asset"]): void {
-    this.revision = asset.revision;
+    this.newest = asset.revision;
     this.set(editing.caughtUp(this.state, ofAsset(asset)));
+    // What is being typed was begun over the draft that was shown then.
+    if (!editing.hasChanges(this.state)) this.revision = asset.revision;
   }
 
   /** True if a decision was among the effects, and was taken. */

@@ -22,7 +22,7 @@ export interface AssetGenerationFlow {
   /** What the gateway refused, if that is the error. */
   readonly refusal: Problem | null;
   readonly edit: (draft: editing.Values) => void;
-  readonly save: () => Promise<void>;
+  readonly save: (over?: boolean) => Promise<void>;
   readonly start: (variants?: number) => Promise<void>;
   readonly openReview: () => void;
   readonly closeReview: () => void;
@@ -96,7 +96,7 @@ export function useAssetGenerationFlow(
       error: state.error,
       refusal: state.error !== null && refusal?.message === state.error ? refusal : null,
       edit: (draft) => controller.edit(draft),
-      save: () => controller.save(),
+      save: (over) => controller.save(over),
       start: (variants = 1) => controller.start(variants),
       openReview: () => controller.openReview(),
       closeReview: () => controller.closeReview(),

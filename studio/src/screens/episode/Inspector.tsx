@@ -118,10 +118,10 @@ function AssetEditor({ assetId, kind, segment, onReview, onStartingImage }: Asse
   const limit = ofKind.find((m) => m.slug === chosen)?.max_prompt_chars ?? null;
   const mayEdit = atLeast(role, "editor");
 
-  const save = async () => {
+  const save = async (over = false) => {
     setConflicting(false);
     try {
-      await flow.save();
+      await flow.save(over);
       announce(words.draftSaved);
     } catch (error) {
       if (!(error instanceof Problem && error.status === 412)) return refused(error);
@@ -161,7 +161,7 @@ function AssetEditor({ assetId, kind, segment, onReview, onStartingImage }: Asse
         <Conflict
           labels={words.conflict}
           fields={[{ name: words.directions[kind], mine: draft.directions, theirs }]}
-          onMine={() => void save()}
+          onMine={() => void save(true)}
           onTheirs={() => {
             setConflicting(false);
             flow.edit({ ...draft, directions: theirs });
