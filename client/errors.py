@@ -196,6 +196,20 @@ class TooLarge(ProblemError):
     slug = "too-large"
 
 
+class StorageFull(ProblemError):
+    """The project stores `used` bytes of at most `limit`."""
+
+    slug = "storage-full"
+
+    @property
+    def limit(self) -> int | None:
+        return self.extensions.get("limit")
+
+    @property
+    def used(self) -> int | None:
+        return self.extensions.get("used")
+
+
 class RangeNotSatisfiable(ProblemError):
     slug = "range-not-satisfiable"
 

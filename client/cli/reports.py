@@ -87,7 +87,7 @@ async def usage(
     until: Annotated[str | None, typer.Option("--until", metavar="DATE", help="End date, exclusive.")] = None,
     project: ProjectOption = None,
 ) -> None:
-    """Show the cost of the runs of a project."""
+    """Show the cost of the runs of a project, and what its files take."""
     if by not in GROUPS:
         raise UsageError(f"--by {by!r} is not supported.", f"Choose one of: {', '.join(GROUPS)}.")
     for option, given in (("--since", since), ("--until", until)):
@@ -110,6 +110,9 @@ async def usage(
                 f"Up to {more} more for {runs} {'run' if runs == 1 else 'runs'} whose provider has not said what it "
                 "charges: `retake runs show RUN` says why."
             )
+        if found.storage:
+            limit = f" of {formatting.size(found.storage.limit)}" if found.storage.limit is not None else ""
+            session.line(f"Storage: {formatting.size(found.storage.used)}{limit}")
     session.emit(found)
 
 

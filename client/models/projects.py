@@ -56,12 +56,20 @@ class UsageGroup(Model):
     unknown_at_most: str = "0"
 
 
+class StorageUsage(Model):
+    """Bytes; `limit` None: unlimited."""
+
+    used: int = 0
+    limit: int | None = None
+
+
 class Usage(Model):
     project_id: str
     group_by: str | None = None
     groups: list[UsageGroup] = []
     totals: list[Money] = []
     unknown: list[Money] = []
+    storage: StorageUsage | None = None
 
 
 class RatedWeek(Model):

@@ -136,6 +136,11 @@ class Settings(ServiceSettings):
         description="US dollars that one user's runs may cost per calendar month (UTC), in addition to the caps of "
         "projects; null: no limit",
     )
+    storage_per_project: int | None = Field(
+        200_000_000_000,
+        ge=1,
+        description="Bytes that the versions, films and uploads of one project may take; null: no limit",
+    )
     requests_at_once: int = Field(
         256, ge=1, description="Concurrent requests per replica; more are refused with Retry-After: 1"
     )
@@ -166,7 +171,7 @@ class Settings(ServiceSettings):
 
     @property
     def quotas(self) -> Quotas:
-        return Quotas(self.generations_per_day, self.spend_per_month)
+        return Quotas(self.generations_per_day, self.spend_per_month, self.storage_per_project)
 
     @field_validator("jwt_secret", "media_secret")
     @classmethod

@@ -65,7 +65,7 @@ _COMMON: Final = (
 WITH_BODY: Final = (Slug.TOO_LARGE, Slug.UNSUPPORTED_MEDIA_TYPE)
 POST: Final = (Slug.IDEMPOTENCY_IN_FLIGHT, Slug.IDEMPOTENCY_MISMATCH)
 CONDITIONAL: Final = (Slug.STALE, Slug.PRECONDITION_REQUIRED)
-WORK: Final = (Slug.BUSY, Slug.SPEND_CAP_REACHED)
+WORK: Final = (Slug.BUSY, Slug.SPEND_CAP_REACHED, Slug.STORAGE_FULL)
 
 Responses = dict[int | str, dict[str, Any]]
 

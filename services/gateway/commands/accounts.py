@@ -16,6 +16,7 @@ from services.gateway.domain.quotas import (
     generations_used_up,
     spend_used_up,
     start_of_month,
+    storage_used_up,
 )
 from services.gateway.store.unit_of_work import Store
 from shared.contracts.messages import message, problem_text
@@ -89,6 +90,19 @@ async def check_quotas(store: Store, actor: Actor, generations: int, *, free: bo
         spent = await store.accounts.spent(actor.user_id, start_of_month(now), CURRENCY)
         if spent >= quotas.spend:
             raise spend_used_up(quotas.spend, spent)
+
+
+async def check_storage(store: Store, project_id: str, added: int = 0) -> None:
+    """Whether the project may store anything more, or a file of `added` bytes, which the caller adds in this
+    transaction. Raises Refusal storage-full."""
+    quota = store.quotas.storage
+    if quota is None:
+        return
+    if added:
+        await store.projects.lock_storage(project_id)
+    used = await store.projects.stored_bytes(project_id)
+    if used >= quota or used + added > quota:
+        raise storage_used_up(quota, used, added if used < quota else 0)
 
 
 @dataclass(frozen=True)

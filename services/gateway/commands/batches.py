@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from services.gateway.commands.accounts import check_quotas
+from services.gateway.commands.accounts import check_quotas, check_storage
 from services.gateway.commands.batch_progress import advance_batch, save_progress, save_start
 from services.gateway.commands.films import CompileEpisode, check_episode, compile_to_json
 from services.gateway.commands.run_admission import base_of_new_asset, check_spending
@@ -95,13 +95,14 @@ async def _check_money(
 ) -> None:
     """A batch that could generate something at no cost starts; what costs too much is then refused item by item.
 
-    Raises Refusal rate-limited, spend-cap-reached.
+    Raises Refusal rate-limited, spend-cap-reached, storage-full.
     """
     project = snapshot(base.project.settings, base.output, {})
     missing = await store.batches.missing_models([asset_id for asset_id, _, _ in items])
     requests = [ResolverRequest(kind, {"model": model}, project) for kind, model in missing]
     free = not requests or any(is_free(request, store.catalogue, store.default_provider) for request in requests)
     await check_quotas(store, caller.actor, 1, free=free)
+    await check_storage(store, caller.project_id)
     if not free:
         await check_spending(store, base)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
+from services.gateway.commands.accounts import check_storage
 from services.gateway.commands.stream_events import changed_event, resource_event
 from services.gateway.domain.accounts import Caller
 from services.gateway.domain.errors import invalid, invalid_state
@@ -78,8 +79,10 @@ async def compile_episode(
 ) -> RequestedFilm | StillCommitting:
     """`last_try`: a video that is not committed yet is refused instead of waited for.
 
-    Raises Refusal not-found, invalid (also if the request does not fit in an event), not-compilable.
+    Raises Refusal not-found, invalid (also if the request does not fit in an event), not-compilable, storage-full.
     """
+    if batch_id is None:  # a batch is checked when it starts, and then made whole
+        await check_storage(store, caller.project_id)
     parts = await _parts(store, caller, command)
     committing = parts.committing_videos(command.segment_ids)
     if not last_try and (runs := [*committing.values(), *parts.committing_sounds(command.segment_ids)]):

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from services.gateway.commands.accounts import check_storage
 from services.gateway.commands.episodes import write_episode
 from services.gateway.commands.run_admission import RunSpec, admit_run, base_of_new_asset
 from services.gateway.commands.runs import stop_run
@@ -44,12 +45,14 @@ class ImportDocument:
 
 async def import_document(store: Store, caller: Caller, command: ImportDocument) -> ImportStarted:
     """The episode is created at once; the import completes when the starting images of the document have become
-    versions. Raises Refusal invalid."""
+    versions. Raises Refusal invalid, storage-full."""
     plan = parse_document(command.document, title=command.title)
     plan = replace(plan, output=merged_output(plan.output or {}, command.output or {}))
     uploads = await _uploads_of(store, caller, plan)
     episode, segments = await write_episode(store, caller, plan)
     files = list(_files(plan, segments, uploads))
+    if files:
+        await check_storage(store, caller.project_id)
     started = ImportStarted(store.new_id(), episode.episode_id)
     await store.imports.insert(
         Import(
@@ -164,7 +167,9 @@ class ImportFilm:
 
 
 async def import_film(store: Store, caller: Caller, command: ImportFilm) -> ImportStarted:
-    """The episode is created at once; the generator splits the film at its cuts. Raises Refusal invalid."""
+    """The episode is created at once; the generator splits the film at its cuts. Raises Refusal invalid,
+    storage-full."""
+    await check_storage(store, caller.project_id)
     found = await store.uploads.of_project(caller.project_id, [command.upload_id])
     upload = found.get(command.upload_id)
     if upload is None or upload.kind != "video":

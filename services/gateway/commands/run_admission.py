@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Final
 
-from services.gateway.commands.accounts import check_quotas
+from services.gateway.commands.accounts import check_quotas, check_storage
 from services.gateway.commands.stream_events import requested_event, requested_message
 from services.gateway.domain.assets import Asset, RunBase, asset_label
 from services.gateway.domain.episodes import Episode
@@ -194,8 +194,8 @@ def _accepted_adjustments(base: RunBase) -> RunParameters:
 async def check_run(store: Store, spec: RunSpec, *, changes_in: str = CHANGES) -> None:
     """Everything that can be refused before anything is paid; `changes_in` as for `run_parameters`.
 
-    Raises Refusal invalid, rate-limited, spend-cap-reached; AwaitsCommit if the starting image that a video is to use
-    is accepted and not committed yet.
+    Raises Refusal invalid, rate-limited, spend-cap-reached, storage-full; AwaitsCommit if the starting image that a
+    video is to use is accepted and not committed yet.
     """
     base, kind = spec.base, spec.asset.kind
     directions = spec.parameters.directions
@@ -209,6 +209,8 @@ async def check_run(store: Store, spec: RunSpec, *, changes_in: str = CHANGES) -
     request = ResolverRequest(kind, spec.parameters.overrides(), project, existing)
     free = is_free(request, store.catalogue, store.default_provider)
     await check_quotas(store, spec.actor, spec.variants, free=free)
+    if spec.batch_id is None:  # a batch is checked when it starts, and then made whole
+        await check_storage(store, spec.asset.project_id)
     if not free:
         await check_spending(store, base)
     if kind is AssetKind.VIDEO and base.committing_image_run_id:

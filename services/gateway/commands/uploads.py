@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from services.gateway.commands.accounts import check_storage
 from services.gateway.domain.accounts import Caller
 from services.gateway.domain.uploads import Upload
 from services.gateway.store.unit_of_work import Store
@@ -28,6 +29,8 @@ class RegisterUpload:
 
 
 async def register_upload(store: Store, caller: Caller, command: RegisterUpload) -> None:
+    """Raises Refusal storage-full."""
+    await check_storage(store, caller.project_id, command.object.size)
     upload = Upload(
         upload_id=command.upload_id,
         project_id=caller.project_id,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
+from services.gateway.commands.accounts import check_storage
 from services.gateway.commands.assets import check_free, lock_asset
 from services.gateway.commands.run_admission import RunSpec, StartedRun, admit_run
 from services.gateway.domain.accounts import Caller
@@ -42,12 +43,13 @@ class RegisterVersion:
 async def register_version(store: Store, caller: Caller, command: RegisterVersion) -> StartedRun:
     """The file becomes a candidate of a new run, and is reviewed like any other.
 
-    Raises Refusal not-found, busy, invalid.
+    Raises Refusal not-found, busy, invalid, storage-full.
     """
     if (command.upload_id is None) == (command.url is None):
         raise invalid(("/upload_id", "Give either upload_id or url"))
     asset = await lock_asset(store, caller, command.asset_id)
     await check_free(store, asset)
+    await check_storage(store, caller.project_id)
     base = await store.assets.base_of(asset.asset_id)
     uploaded = await _uploaded_object(store, caller, asset, command.upload_id) if command.upload_id else None
     if command.url is not None and not is_https(command.url):

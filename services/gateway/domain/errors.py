@@ -21,6 +21,7 @@ Slug = Literal[
     "rate-limited",
     "spend-cap-reached",
     "stale",
+    "storage-full",
 ]
 
 

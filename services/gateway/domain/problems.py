@@ -27,6 +27,7 @@ class Slug(StrEnum):
     LINK_EXPIRED = "link-expired"
     STALE = "stale"
     TOO_LARGE = "too-large"
+    STORAGE_FULL = "storage-full"
     RANGE_NOT_SATISFIABLE = "range-not-satisfiable"
     INVALID = "invalid"
     NOT_COMPILABLE = "not-compilable"
@@ -101,6 +102,13 @@ KINDS: Final[Mapping[Slug, Kind]] = {
         etag='"7"',
     ),
     Slug.TOO_LARGE: _kind(413, "Request body too large", "Send a smaller body.", limit=1_048_576),
+    Slug.STORAGE_FULL: _kind(
+        413,
+        "The project's storage is used up",
+        "Delete episodes, segments or the project's films, or wait until rejected versions are deleted.",
+        limit=200_000_000_000,
+        used=199_900_000_000,
+    ),
     Slug.RANGE_NOT_SATISFIABLE: _kind(416, "Range not satisfiable", "Omit the Range header."),
     Slug.INVALID: _kind(
         422,

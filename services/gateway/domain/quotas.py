@@ -1,4 +1,5 @@
-"""What one user may generate and spend, over all projects. The HTTP layer limits requests and streams."""
+"""What one user may generate and spend, over all projects, and what one project may store. The HTTP layer limits
+requests and streams."""
 
 from __future__ import annotations
 
@@ -16,11 +17,16 @@ CURRENCY: Final = "USD"
 
 @dataclass(frozen=True)
 class Quotas:
-    """`generations` in any 24 hours, each variant counted; `spend` in US dollars per calendar month (UTC). None: no
-    limit. Concurrent requests of one user may exceed a limit by as many as they are."""
+    """Per user: `generations` in any 24 hours, each variant counted; `spend` in US dollars per calendar month (UTC).
+    Per project: `storage` in bytes. None: no limit.
+
+    Concurrent requests of one user may exceed a limit of theirs by as many as they are. Files of known size never
+    exceed `storage`; what is generated may, by what was already being made.
+    """
 
     generations: int | None = None
     spend: Decimal | None = None
+    storage: int | None = None
 
 
 def start_of_month(now: datetime) -> datetime:
@@ -45,6 +51,21 @@ def spend_used_up(cap: Decimal, spent: Decimal) -> Refusal:
         cap={"amount": str(cap), "currency": CURRENCY, "period": "month"},
         spent={"amount": str(spent), "currency": CURRENCY},
     )
+
+
+def storage_used_up(quota: int, used: int, added: int) -> Refusal:
+    """`added`: the size of the file that does not fit; 0 if nothing fits any more."""
+    text = {"quota": _gigabytes(quota), "used": _gigabytes(used)}
+    cause, recovery = (
+        problem_text("storage_too_small", size=_gigabytes(added), **text)
+        if added
+        else problem_text("storage_used_up", **text)
+    )
+    return Refusal("storage-full", cause, recovery, limit=quota, used=used)
+
+
+def _gigabytes(count: int) -> str:
+    return f"{count / 1e9:.3g} GB" if count >= 10**8 else f"{count / 1e6:.3g} MB"
 
 
 def _in(seconds: float) -> str:

@@ -15,6 +15,7 @@ from services.gateway.api.schemas.projects import (
     Project,
     ProjectList,
     Settings,
+    StorageUsage,
     Usage,
     UsageGroup,
 )
@@ -24,21 +25,13 @@ from services.gateway.domain.runs import RunStatus
 from services.gateway.domain.settings import with_defaults, workflow_of
 from services.gateway.queries.base import Filter, QueryBase, Row
 from services.gateway.queries.metrics import TARGETS, review_metrics, targets_met
+from services.gateway.store.projects import STORED_BYTES
 from shared.contracts.messages import message
 from shared.contracts.values import AssetKind
 from shared.contracts.values import SpendCap as StoredCap
 
-_MINE: Final = """
-    select t.*, m.role,
-           (select coalesce(sum(coalesce((v.object ->> 'size')::bigint, 0) + coalesce((v.poster ->> 'size')::bigint, 0)
-                                + coalesce((v.filmstrip ->> 'size')::bigint, 0)
-                                + coalesce((v.proxy ->> 'size')::bigint, 0)), 0)
-            from versions v join assets a using (asset_id)
-            where v.project_id = t.project_id and v.retired_at is null and a.deleted_at is null)
-           + (select coalesce(sum((c.object ->> 'size')::bigint), 0) from compilations c
-              where c.project_id = t.project_id)
-           + (select coalesce(sum((u.object ->> 'size')::bigint), 0) from uploads u
-              where u.project_id = t.project_id and u.deleted_at is null) as bytes
+_MINE: Final = f"""
+    select t.*, m.role, {STORED_BYTES.format(project="t.project_id")} as bytes
     from projects t join members m on m.project_id = t.project_id and m.user_id = $1
     where t.deleted_at is null
 """
@@ -113,7 +106,15 @@ class ProjectQueries(QueryBase):
     async def member(self, project_id: str, user_id: str) -> Member:
         return _member(await self._one("member", _MEMBERS + " and t.user_id = $2", project_id, user_id))
 
-    async def usage(self, project_id: str, start: datetime | None, end: datetime | None, group_by: str) -> Usage:
+    async def usage(
+        self,
+        project_id: str,
+        start: datetime | None,
+        end: datetime | None,
+        group_by: str,
+        storage_limit: int | None = None,
+    ) -> Usage:
+        stored = await self._connection.fetchval(f"select {STORED_BYTES.format(project='$1::uuid')}", project_id)
         rows = await self._connection.fetch(_SPENT.format(group=_USAGE[group_by]), project_id, start, end)
         groups = [
             UsageGroup(
@@ -135,6 +136,7 @@ class ProjectQueries(QueryBase):
             totals=_totals(rows, "amount"),
             unknown=[m for m in _totals(rows, "unknown_at_most") if Decimal(m.amount)],
             groups=groups,
+            storage=StorageUsage(used=int(stored), limit=storage_limit),
         )
 
     async def metrics(self, project_id: str, episode_id: str | None) -> Metrics:

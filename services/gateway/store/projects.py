@@ -20,6 +20,19 @@ _SPENT: Final = """
     select coalesce(sum(cost_amount + cost_unknown), 0) from runs
     where project_id = $1 and cost_currency = $2 and ($3::timestamptz is null or created_at >= $3)
 """
+STORED_BYTES: Final = """(
+    (select coalesce(sum(coalesce((v.object ->> 'size')::bigint, 0) + coalesce((v.poster ->> 'size')::bigint, 0)
+                         + coalesce((v.filmstrip ->> 'size')::bigint, 0)
+                         + coalesce((v.proxy ->> 'size')::bigint, 0)), 0)
+     from versions v join assets a using (asset_id)
+     where v.project_id = {project} and v.retired_at is null and a.deleted_at is null)
+    + (select coalesce(sum((c.object ->> 'size')::bigint), 0) from compilations c where c.project_id = {project})
+    + (select coalesce(sum((u.object ->> 'size')::bigint), 0) from uploads u
+       where u.project_id = {project} and u.deleted_at is null)
+)"""
+"""What the versions, films and uploads of a project take, as SQL; what was marked for deletion does not count."""
+
+_LOCK_STORAGE: Final = "select pg_advisory_xact_lock(hashtextextended('storage ' || $1::text, 0))"
 
 
 class ProjectRepository:
@@ -70,6 +83,13 @@ class ProjectRepository:
     async def spent(self, project_id: str, since: datetime | None, currency: str) -> Decimal:
         found: Decimal = await self._db.fetchval(_SPENT, project_id, currency, since)
         return found
+
+    async def stored_bytes(self, project_id: str) -> int:
+        return int(await self._db.fetchval(f"select {STORED_BYTES.format(project='$1::uuid')}", project_id))
+
+    async def lock_storage(self, project_id: str) -> None:
+        """Until the transaction ends, nobody else adds a file of known size to the project."""
+        await self._db.execute(_LOCK_STORAGE, project_id)
 
 
 def project_of(row: asyncpg.Record | None) -> Project | None:

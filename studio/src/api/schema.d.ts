@@ -1121,7 +1121,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get the spending
+         * Get the spending and the storage
          * @description From the runs' costs, as the providers reported them or as estimated. Times in UTC.
          */
         get: operations["projects_usage"];
@@ -5712,7 +5712,7 @@ export interface components {
             instance: string;
             /**
              * Limit
-             * @description too-large: the greatest size in bytes.
+             * @description too-large: the greatest size in bytes; storage-full: what the project may store, in bytes.
              */
             limit?: number;
             /**
@@ -5770,7 +5770,12 @@ export interface components {
              * @description The kind of problem: clients switch on it.
              * @enum {string}
              */
-            type: "/problems/malformed" | "/problems/method-not-allowed" | "/problems/not-acceptable" | "/problems/unsupported-media-type" | "/problems/unauthenticated" | "/problems/spend-cap-reached" | "/problems/forbidden" | "/problems/not-found" | "/problems/busy" | "/problems/already-decided" | "/problems/invalid-state" | "/problems/idempotency-in-flight" | "/problems/rate-limited" | "/problems/unavailable" | "/problems/gone" | "/problems/link-expired" | "/problems/stale" | "/problems/too-large" | "/problems/range-not-satisfiable" | "/problems/invalid" | "/problems/not-compilable" | "/problems/idempotency-mismatch" | "/problems/precondition-required" | "/problems/internal";
+            type: "/problems/malformed" | "/problems/method-not-allowed" | "/problems/not-acceptable" | "/problems/unsupported-media-type" | "/problems/unauthenticated" | "/problems/spend-cap-reached" | "/problems/forbidden" | "/problems/not-found" | "/problems/busy" | "/problems/already-decided" | "/problems/invalid-state" | "/problems/idempotency-in-flight" | "/problems/rate-limited" | "/problems/unavailable" | "/problems/gone" | "/problems/link-expired" | "/problems/stale" | "/problems/too-large" | "/problems/storage-full" | "/problems/range-not-satisfiable" | "/problems/invalid" | "/problems/not-compilable" | "/problems/idempotency-mismatch" | "/problems/precondition-required" | "/problems/internal";
+            /**
+             * Used
+             * @description storage-full: what the project stores, in bytes.
+             */
+            used?: number;
         } & {
             [key: string]: unknown;
         };
@@ -8069,6 +8074,22 @@ export interface components {
             step: string;
         };
         /**
+         * StorageUsage
+         * @description What the files of a project take, at this moment.
+         */
+        StorageUsage: {
+            /**
+             * Limit
+             * @description From how many bytes on nothing is added; null: unlimited.
+             */
+            limit: number | null;
+            /**
+             * Used
+             * @description Bytes of its versions, films and uploads that are not deleted.
+             */
+            used: number;
+        };
+        /**
          * SuggestedChanges
          * @description What the next version should change. Other fields are recorded and have no effect.
          */
@@ -8287,7 +8308,7 @@ export interface components {
         };
         /**
          * Usage
-         * @description The spending of a project.
+         * @description The spending and the storage of a project.
          */
         Usage: {
             /**
@@ -8312,6 +8333,8 @@ export interface components {
              * @example 01980000-0000-7000-8000-000000000001
              */
             project_id: string;
+            /** @description What its files take now, whatever the period. */
+            storage: components["schemas"]["StorageUsage"];
             /**
              * To
              * @description The end of the period, exclusive; null: unlimited.
@@ -9020,6 +9043,17 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description storage-full: The project's storage is used up; too-large: Request body too large */
+        "storage-full.too-large": {
+            headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description too-large: Request body too large */
         "too-large": {
             headers: {
@@ -9393,7 +9427,7 @@ export interface operations {
             405: components["responses"]["method-not-allowed"];
             406: components["responses"]["not-acceptable"];
             409: components["responses"]["already-decided.busy.idempotency-in-flight"];
-            413: components["responses"]["too-large"];
+            413: components["responses"]["storage-full.too-large"];
             415: components["responses"]["unsupported-media-type"];
             422: components["responses"]["idempotency-mismatch.invalid"];
             429: components["responses"]["rate-limited"];
@@ -9506,7 +9540,7 @@ export interface operations {
             405: components["responses"]["method-not-allowed"];
             406: components["responses"]["not-acceptable"];
             409: components["responses"]["busy.idempotency-in-flight"];
-            413: components["responses"]["too-large"];
+            413: components["responses"]["storage-full.too-large"];
             415: components["responses"]["unsupported-media-type"];
             422: components["responses"]["idempotency-mismatch.invalid"];
             429: components["responses"]["rate-limited"];
@@ -10403,7 +10437,7 @@ export interface operations {
             405: components["responses"]["method-not-allowed"];
             406: components["responses"]["not-acceptable"];
             409: components["responses"]["busy.idempotency-in-flight"];
-            413: components["responses"]["too-large"];
+            413: components["responses"]["storage-full.too-large"];
             415: components["responses"]["unsupported-media-type"];
             422: components["responses"]["idempotency-mismatch.invalid"];
             429: components["responses"]["rate-limited"];
@@ -10548,7 +10582,7 @@ export interface operations {
             405: components["responses"]["method-not-allowed"];
             406: components["responses"]["not-acceptable"];
             409: components["responses"]["idempotency-in-flight"];
-            413: components["responses"]["too-large"];
+            413: components["responses"]["storage-full.too-large"];
             415: components["responses"]["unsupported-media-type"];
             422: components["responses"]["idempotency-mismatch.invalid.not-compilable"];
             429: components["responses"]["rate-limited"];
@@ -10596,7 +10630,7 @@ export interface operations {
             405: components["responses"]["method-not-allowed"];
             406: components["responses"]["not-acceptable"];
             409: components["responses"]["busy.idempotency-in-flight"];
-            413: components["responses"]["too-large"];
+            413: components["responses"]["storage-full.too-large"];
             415: components["responses"]["unsupported-media-type"];
             422: components["responses"]["idempotency-mismatch.invalid"];
             429: components["responses"]["rate-limited"];
@@ -10827,7 +10861,7 @@ export interface operations {
             405: components["responses"]["method-not-allowed"];
             406: components["responses"]["not-acceptable"];
             409: components["responses"]["busy.idempotency-in-flight"];
-            413: components["responses"]["too-large"];
+            413: components["responses"]["storage-full.too-large"];
             415: components["responses"]["unsupported-media-type"];
             422: components["responses"]["idempotency-mismatch.invalid.not-compilable"];
             429: components["responses"]["rate-limited"];
@@ -12096,7 +12130,7 @@ export interface operations {
             405: components["responses"]["method-not-allowed"];
             406: components["responses"]["not-acceptable"];
             409: components["responses"]["idempotency-in-flight"];
-            413: components["responses"]["too-large"];
+            413: components["responses"]["storage-full.too-large"];
             415: components["responses"]["unsupported-media-type"];
             422: components["responses"]["idempotency-mismatch.invalid"];
             429: components["responses"]["rate-limited"];
@@ -12568,7 +12602,7 @@ export interface operations {
             405: components["responses"]["method-not-allowed"];
             406: components["responses"]["not-acceptable"];
             409: components["responses"]["idempotency-in-flight"];
-            413: components["responses"]["too-large"];
+            413: components["responses"]["storage-full.too-large"];
             415: components["responses"]["unsupported-media-type"];
             422: components["responses"]["idempotency-mismatch.invalid"];
             429: components["responses"]["rate-limited"];
@@ -12824,7 +12858,7 @@ export interface operations {
             406: components["responses"]["not-acceptable"];
             409: components["responses"]["already-decided.busy.idempotency-in-flight.invalid-state"];
             410: components["responses"]["gone"];
-            413: components["responses"]["too-large"];
+            413: components["responses"]["storage-full.too-large"];
             415: components["responses"]["unsupported-media-type"];
             422: components["responses"]["idempotency-mismatch.invalid"];
             429: components["responses"]["rate-limited"];
@@ -13066,7 +13100,7 @@ export interface operations {
             405: components["responses"]["method-not-allowed"];
             406: components["responses"]["not-acceptable"];
             409: components["responses"]["already-decided.busy.idempotency-in-flight"];
-            413: components["responses"]["too-large"];
+            413: components["responses"]["storage-full.too-large"];
             415: components["responses"]["unsupported-media-type"];
             422: components["responses"]["idempotency-mismatch.invalid"];
             429: components["responses"]["rate-limited"];
@@ -13129,7 +13163,7 @@ export interface operations {
             406: components["responses"]["not-acceptable"];
             409: components["responses"]["already-decided.busy.idempotency-in-flight.invalid-state"];
             410: components["responses"]["gone"];
-            413: components["responses"]["too-large"];
+            413: components["responses"]["storage-full.too-large"];
             415: components["responses"]["unsupported-media-type"];
             422: components["responses"]["idempotency-mismatch.invalid"];
             429: components["responses"]["rate-limited"];

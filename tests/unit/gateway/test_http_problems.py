@@ -31,7 +31,7 @@ PUBLISHED = {
     409: {"busy", "already-decided", "invalid-state", "idempotency-in-flight"},
     410: {"gone", "link-expired"},
     412: {"stale"},
-    413: {"too-large"},
+    413: {"too-large", "storage-full"},
     415: {"unsupported-media-type"},
     416: {"range-not-satisfiable"},
     422: {"invalid", "not-compilable", "idempotency-mismatch"},

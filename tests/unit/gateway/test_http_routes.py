@@ -37,8 +37,8 @@ GET /projects/{project_id}/usage 200
 GET /projects/{project_id}/metrics 200
 GET /projects/{project_id}/progress 200
 GET /projects/{project_id}/events 200
-POST /projects/{project_id}/uploads 201
-POST /projects/{project_id}/imports 202,200
+POST /projects/{project_id}/uploads 201 storage-full
+POST /projects/{project_id}/imports 202,200 storage-full
 GET /projects/{project_id}/episodes 200
 POST /projects/{project_id}/episodes 201
 GET /projects/{project_id}/runs 200
@@ -59,25 +59,25 @@ GET /episodes/{episode_id}/segments/status 200
 GET /episodes/{episode_id}/assets 200
 POST /episodes/{episode_id}/assets 201
 GET /episodes/{episode_id}/batches 200
-POST /episodes/{episode_id}/batches 202,200 busy,spend-cap-reached
-POST /episodes/{episode_id}/render 202,200 busy,spend-cap-reached,not-compilable
+POST /episodes/{episode_id}/batches 202,200 busy,spend-cap-reached,storage-full
+POST /episodes/{episode_id}/render 202,200 busy,spend-cap-reached,storage-full,not-compilable
 POST /episodes/{episode_id}/bulk 200
-POST /episodes/{episode_id}/generate-segments 202 busy,spend-cap-reached
-POST /episodes/{episode_id}/compile 202 not-compilable
+POST /episodes/{episode_id}/generate-segments 202 busy,spend-cap-reached,storage-full
+POST /episodes/{episode_id}/compile 202 not-compilable,storage-full
 GET /episodes/{episode_id}/compilation-jobs 200
 GET /segments/{segment_id} 200
 PATCH^ /segments/{segment_id} 200
 DELETE /segments/{segment_id} 204
 POST /segments/{segment_id}/approve 200,202 already-decided,invalid-state,gone
-POST /segments/{segment_id}/reject 200,202 already-decided,invalid-state,gone,busy,spend-cap-reached
-POST /segments/{segment_id}/regenerate 202,200 busy,spend-cap-reached,already-decided
+POST /segments/{segment_id}/reject 200,202 already-decided,invalid-state,gone,busy,spend-cap-reached,storage-full
+POST /segments/{segment_id}/regenerate 202,200 busy,spend-cap-reached,storage-full,already-decided
 GET /assets/{asset_id} 200
 PUT^ /assets/{asset_id}/draft 200
 DELETE /assets/{asset_id}/draft 204
 GET /assets/{asset_id}/runs 200
-POST /assets/{asset_id}/runs 202,200 busy,spend-cap-reached,already-decided
+POST /assets/{asset_id}/runs 202,200 busy,spend-cap-reached,storage-full,already-decided
 GET /assets/{asset_id}/versions 200
-POST /assets/{asset_id}/versions 202,200 busy
+POST /assets/{asset_id}/versions 202,200 busy,storage-full
 GET /assets/{asset_id}/compare 200 gone
 GET /versions/{version_id} 200
 GET /versions/{version_id}/notes 200
@@ -88,7 +88,7 @@ DELETE /notes/{note_id} 204
 POST /versions/{version_id}/rollback 202,200 busy,gone,invalid-state
 GET /runs/{run_id} 200
 POST /runs/{run_id}/cancel 202,200 invalid-state
-POST /runs/{run_id}/review 200,202 already-decided,invalid-state,gone,busy,spend-cap-reached
+POST /runs/{run_id}/review 200,202 already-decided,invalid-state,gone,busy,spend-cap-reached,storage-full
 POST /runs/{run_id}/reopen 202,200 busy,gone,invalid-state
 GET /batches/{batch_id} 200
 POST /batches/{batch_id}/pause 202,200 invalid-state

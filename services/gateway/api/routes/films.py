@@ -54,7 +54,7 @@ async def compilations(episode_id: EpisodeId, page: Paging, work: Snapshot) -> R
 
 @router.post(
     "/episodes/{episode_id}/compile",
-    **answers(CompilationStarted, *WITH_BODY, *POST, Slug.NOT_COMPILABLE, status=202),
+    **answers(CompilationStarted, *WITH_BODY, *POST, Slug.NOT_COMPILABLE, Slug.STORAGE_FULL, status=202),
     tags=["workflow"],
     summary="Compile committed versions into a film (editor)",
 )

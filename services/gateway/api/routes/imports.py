@@ -43,7 +43,9 @@ GivenDocument = Annotated[dict[str, Any] | None, Depends(given_document)]
 
 @router.post(
     "/projects/{project_id}/imports",
-    **answers(Import, *WITH_BODY, *POST, status=202, also={200: "The work at rest, with `Prefer: wait`."}),
+    **answers(
+        Import, *WITH_BODY, *POST, Slug.STORAGE_FULL, status=202, also={200: "The work at rest, with `Prefer: wait`."}
+    ),
     summary="Import an episode (editor)",
 )
 @idempotent(until_rest("import"))

@@ -139,7 +139,7 @@ async def delete_member(project_id: ProjectId, user_id: UserId, work: UnitOfWork
     return NO_CONTENT
 
 
-@router.get("/{project_id}/usage", **answers(Usage), summary="Get the spending")
+@router.get("/{project_id}/usage", **answers(Usage), summary="Get the spending and the storage")
 async def usage(
     project_id: ProjectId,
     work: Snapshot,
@@ -152,7 +152,7 @@ async def usage(
 ) -> Response:
     """From the runs' costs, as the providers reported them or as estimated. Times in UTC."""
     await work.require_role("project", project_id, Role.VIEWER)
-    return json_response(await work.queries.usage(project_id, start, to, group_by))
+    return json_response(await work.queries.usage(project_id, start, to, group_by, work.store.quotas.storage))
 
 
 @router.get("/{project_id}/metrics", **answers(Metrics), summary="Get the review metrics")

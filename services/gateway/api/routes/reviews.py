@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from services.gateway.api.await_verdict import until_run_rests, until_verdict
 from services.gateway.api.context import Snapshot, UnitOfWork
-from services.gateway.api.documents import POST, WITH_BODY, answers
+from services.gateway.api.documents import POST, WITH_BODY, WORK, answers
 from services.gateway.api.headers import Paging, json_only
 from services.gateway.api.idempotency import idempotent
 from services.gateway.api.path_ids import ProjectId, RunId, SegmentId
@@ -39,7 +39,7 @@ async def reviews(project_id: ProjectId, page: Paging, work: Snapshot) -> Respon
 
 @router.post(
     "/runs/{run_id}/review",
-    **answers(Review, *WITH_BODY, *POST, *_DECIDED, Slug.BUSY, Slug.SPEND_CAP_REACHED, also=_PENDING),
+    **answers(Review, *WITH_BODY, *POST, *_DECIDED, *WORK, also=_PENDING),
     summary="Accept or reject, once (reviewer)",
 )
 @idempotent(until_verdict)
@@ -75,7 +75,7 @@ async def approve(segment_id: SegmentId, body: Approval, work: UnitOfWork) -> Re
 
 @router.post(
     "/segments/{segment_id}/reject",
-    **answers(Review, *WITH_BODY, *POST, *_DECIDED, Slug.BUSY, Slug.SPEND_CAP_REACHED, also=_PENDING),
+    **answers(Review, *WITH_BODY, *POST, *_DECIDED, *WORK, also=_PENDING),
     tags=["workflow"],
     summary="Reject the waiting video (reviewer)",
 )

@@ -23,6 +23,7 @@ from services.gateway.api.path_ids import ProjectId
 from services.gateway.api.problems import ProblemError
 from services.gateway.api.responses import Result
 from services.gateway.api.schemas.uploads import Upload
+from services.gateway.commands.accounts import check_storage
 from services.gateway.commands.uploads import RegisterUpload, register_upload
 from services.gateway.domain.accounts import Role
 from services.gateway.domain.problems import Slug
@@ -60,7 +61,7 @@ _BODY: Final = {
 
 @router.post(
     "",
-    **answers(Upload, *WITH_BODY, *POST, status=201, headers=()),
+    **answers(Upload, *WITH_BODY, *POST, Slug.STORAGE_FULL, status=201, headers=()),
     openapi_extra=_BODY,
     summary="Upload an image, audio or a film (editor)",
 )
@@ -77,6 +78,7 @@ async def upload(
 
     async with context.snapshot() as work:  # before a gigabyte is received
         await work.require_role("project", project_id, Role.EDITOR)
+        await check_storage(work.store, project_id)
     state = context.state
     upload_id = state.new_id()
     content_type, chunks = await _begin(request)

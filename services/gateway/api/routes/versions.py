@@ -41,7 +41,7 @@ async def versions(asset_id: AssetId, page: Paging, work: Snapshot) -> Response:
 
 @router.post(
     "/assets/{asset_id}/versions",
-    **answers(Run, *WITH_BODY, *POST, Slug.BUSY, **_LONG),
+    **answers(Run, *WITH_BODY, *POST, Slug.BUSY, Slug.STORAGE_FULL, **_LONG),
     summary="Register a file as a version (editor)",
 )
 @idempotent(until_run_rests)

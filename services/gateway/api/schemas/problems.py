@@ -87,7 +87,14 @@ class Problem(Resource):
     )
     policy: str | None = Field(None, exclude_if=_is_absent, description="rate-limited: the policy that was exceeded.")
     etag: str | None = Field(None, exclude_if=_is_absent, description="stale: the current ETag.")
-    limit: int | None = Field(None, exclude_if=_is_absent, description="too-large: the greatest size in bytes.")
+    limit: int | None = Field(
+        None,
+        exclude_if=_is_absent,
+        description="too-large: the greatest size in bytes; storage-full: what the project may store, in bytes.",
+    )
+    used: int | None = Field(
+        None, exclude_if=_is_absent, description="storage-full: what the project stores, in bytes."
+    )
     segments: list[UncompilableSegment] | None = Field(
         None, exclude_if=_is_absent, description="not-compilable: the segments that cannot be compiled."
     )

@@ -211,8 +211,15 @@ class UsageGroup(Resource):
     unknown_at_most: str = Field("0", description="What these runs cost at most, in addition to the amount.")
 
 
+class StorageUsage(Resource):
+    """What the files of a project take, at this moment."""
+
+    used: int = Field(description="Bytes of its versions, films and uploads that are not deleted.")
+    limit: int | None = Field(description="From how many bytes on nothing is added; null: unlimited.")
+
+
 class Usage(Resource):
-    """The spending of a project."""
+    """The spending and the storage of a project."""
 
     project_id: Id
     from_: Timestamp | None = Field(
@@ -228,6 +235,7 @@ class Usage(Resource):
         description="By currency, what runs whose cost is not known may cost in addition; each run's `cost` says why.",
     )
     groups: list[UsageGroup] = Field(description="The spending of each group.")
+    storage: StorageUsage = Field(description="What its files take now, whatever the period.")
 
 
 class RatedWeek(Resource):
