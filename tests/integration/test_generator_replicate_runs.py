@@ -16,7 +16,7 @@ from services.generator.providers.base import Provider
 from services.generator.providers.replicate import provider as replicate_provider
 from services.generator.providers.replicate.settings import ReplicateSettings
 from services.generator.wiring import orphan_kind
-from shared.contracts.values import AssetKind
+from shared.contracts.values import AssetKind, LanguageGuess
 from shared.jobs import queue as jobs
 from shared.postgres.pool import transaction
 from tests.support import events
@@ -63,6 +63,25 @@ async def test_an_image_a_narration_and_music_are_made_checked_and_priced(
     assert image.info["provider_ref"] in replicate.account.predictions
     assert "takes no seed" in image.info["seed_reason"] and image.seed is None
     assert (len(replicate.account.paid), replicate.account.leaked_tokens) == (3, 0)
+
+
+@pytest.mark.parametrize(("chosen", "told"), [({}, "German"), ({"language": "fr"}, "French")])
+async def test_a_narration_is_spoken_in_the_language_that_was_guessed_over_the_episode(
+    bench: Bench, replicate: server.Running, chosen: dict[str, str], told: str
+) -> None:
+    renew_provider(bench, replicate, **PATIENT)
+    request = events.regenerate_requested(
+        asset_kind=AssetKind.NARRATION,
+        overrides={"directions": "Hamburg, Altona."} | chosen,
+        guessed_language=LanguageGuess(language="de", confidence=0.9),
+    )
+    await bench.handle(request)
+    await bench.work()
+    preview = await bench.one("preview-ready")
+    [sent] = replicate.account.predictions.values()
+    assert sent.input["language_boost"] == told
+    warned = [w for w in preview.candidates[0].info.get("warnings", []) if "guessed" in w]
+    assert len(warned) == (0 if chosen else 1)
 
 
 async def test_a_video_starts_from_the_committed_image(bench: Bench, replicate: server.Running) -> None:

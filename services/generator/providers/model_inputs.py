@@ -91,10 +91,17 @@ def _value(name: str, spec: Input, request: CandidateRequest) -> Any:
         case source:
             found = request.settings.get(source.removeprefix("settings."))
     if found is None and spec.source == "settings.language":
-        return _translated(spec.map or {}, guess_language(request.directions))  # an unknown language is not sent
+        return _guessed(spec, request)
     if found is None or spec.map is None:
         return found
     return _mapped(name, spec.map, found, request)
+
+
+def _guessed(spec: Input, request: CandidateRequest) -> Any:
+    """In the model's words. A guess never refuses a run: a language that the model does not know is not sent. Runs of
+    before the guess was made over the whole episode have none, and their script decides."""
+    tag = request.guessed_language or guess_language(request.directions)
+    return tag if spec.map is None else _translated(spec.map, tag)
 
 
 def _translated(translation: dict[str, Any], found: Any) -> Any:

@@ -17,7 +17,7 @@ from services.generator.providers.replicate.errors import prediction_failed
 from services.generator.providers.replicate.images import fitted
 from services.generator.providers.replicate.provider import _cost, _status
 from services.generator.providers.replicate.settings import ReplicateSettings
-from shared.contracts.catalogue import load_catalogue
+from shared.contracts.catalogue import Input, load_catalogue
 from shared.contracts.values import AssetKind
 from shared.core.errors import Retryable, UserError
 from tests.support.replicate.schemas import SCHEMAS, violations
@@ -105,6 +105,32 @@ def test_a_script_is_spoken_in_its_language_without_being_told(script: str, lang
     assert (
         model_inputs(replace(asked, settings=asked.settings | {"language": "de"})).plain["language_boost"] == "German"
     )
+
+
+@pytest.mark.parametrize(
+    ("guessed", "language"), [("de", "German"), ("pt-BR", "Portuguese"), ("yue-HK", "Chinese,Yue"), ("hu", None)]
+)
+def test_the_language_that_was_guessed_over_the_episode_is_what_a_model_is_told(
+    guessed: str, language: str | None
+) -> None:
+    asked = replace(order("minimax/speech-02-hd"), directions="The boat turns.", guessed_language=guessed)
+    sent = model_inputs(asked).plain
+    assert sent.get("language_boost") == language
+    assert violations("minimax/speech-02-hd", sent) == []
+    chosen = replace(asked, settings=asked.settings | {"language": "fr"})
+    assert model_inputs(chosen).plain["language_boost"] == "French", "the person's setting wins"
+
+
+def test_a_model_that_takes_tags_is_sent_the_tag_and_one_that_takes_no_language_none() -> None:
+    asked = replace(order("minimax/speech-02-hd"), guessed_language="de")
+    inputs = {name: spec for name, spec in asked.model.inputs.items() if name != "language_boost"}
+    tags = asked.model.model_copy(
+        update={"inputs": inputs | {"lang": Input.model_validate({"from": "settings.language"})}}
+    )
+    assert model_inputs(replace(asked, model=tags)).plain["lang"] == "de"
+    none = asked.model.model_copy(update={"inputs": inputs})
+    assert "German" not in model_inputs(replace(asked, model=none)).plain.values()
+    assert "de" not in model_inputs(replace(asked, model=none)).plain.values()
 
 
 def test_a_script_is_sent_as_plain_text_with_its_pauses() -> None:
