@@ -116,8 +116,8 @@ def _is_absent(value: object) -> bool:
 class Setting(Value):
     """An effective setting of a run, and where its value comes from."""
 
-    value: Any
-    source: SettingSource
+    value: Any = Field(description="The value, of the type that the model's settings schema states.")
+    source: SettingSource = Field(description="Where it comes from.")
     confidence: float | None = Field(
         None, exclude_if=_is_absent, description="How sure a guessed value is, from 0 to 1; only of guessed values."
     )
@@ -202,14 +202,14 @@ class Problem(Value):
 class Actor(Value):
     """Who caused an event: a user, a policy such as `auto_approve`, or Retake itself."""
 
-    kind: Literal["user", "policy", "system"]
+    kind: Literal["user", "policy", "system"] = Field(description="Who it was.")
     user_id: str | None = Field(None, description="Set for users, and for a policy that a user chose.")
 
 
 class OutputDifference(Value):
     """What a model was asked for and what it made, where the two are not the same."""
 
-    field: Literal["duration", "resolution", "aspect_ratio", "fps"]
+    field: Literal["duration", "resolution", "aspect_ratio", "fps"] = Field(description="What differs.")
     asked: str | float = Field(description="Seconds, frames per second, `1280x720` or `16:9`.")
     made: str | float = Field(description="As probed, in the same form; of a shape also `1.81:1`.")
 
@@ -217,7 +217,7 @@ class OutputDifference(Value):
 class Version(Value):
     """An immutable result of a run."""
 
-    version_id: str
+    version_id: str = Field(description="The version.")
     version_number: int = Field(description="Counts the versions of the asset, from 1.")
     object: ObjectRef = Field(description="The media file.")
     poster: ObjectRef | None = Field(None, description="A still picture of a video.")
@@ -228,15 +228,15 @@ class Version(Value):
     last_frame: ObjectRef | None = Field(
         None, description="A small picture of a video's last frame, to compare the next segment with."
     )
-    media: Media
-    quality: Quality | None = None
+    media: Media = Field(description="The media file as probed.")
+    quality: Quality | None = Field(None, description="How the media measure; null: they were not measured.")
     directions: str = Field(description="The user's directions, prompt or script, without style and characters.")
     model: str | None = Field(None, description="Slug in the model catalogue; null for uploads and imports.")
-    provider: str
-    seed: int | None = None
+    provider: str = Field(description="Who made it; `upload` for files of users.")
+    seed: int | None = Field(None, description="Its random seed; null: its model takes none, or no model made it.")
     starting_image_version_id: str | None = Field(None, description="The starting image that a video was made from.")
-    settings: Settings = {}
-    cost: Cost
+    settings: Settings = Field({}, description="The effective settings by name.")
+    cost: Cost = Field(description="What making this version cost.")
     differences: list[OutputDifference] = Field(
         [], description="Where the media are not what the model was asked for, by a frame or more."
     )
@@ -249,7 +249,7 @@ class Output(Value):
     width: int = Field(1920, ge=16, le=3840, description="Width in pixels.")
     height: int = Field(1080, ge=16, le=3840, description="Height in pixels.")
     fps: int = Field(24, ge=12, le=60, description="Frames per second, rounded up: see `frame_rate`.")
-    fit: Fit = Fit.BLUR
+    fit: Fit = Field(Fit.BLUR, description="How media of another aspect ratio fill the frame.")
     frame_rate: str | None = Field(
         None, description="The exact rate where it is not `fps`: 24000/1001, 30000/1001 or 60000/1001."
     )
@@ -286,16 +286,16 @@ def _is_number(value: Any) -> TypeGuard[int | float]:
 class Transition(Value):
     """The transition between two segments."""
 
-    style: TransitionStyle
+    style: TransitionStyle = Field(description="How one segment becomes the next.")
     duration_s: float = Field(0.5, ge=0, le=5, description="Duration in seconds; ignored for cuts.")
 
 
 class Character(Value):
     """A character of the project's cast, described to every model that generates pictures."""
 
-    name: str
-    description: str = ""
-    reference_images: list[ObjectRef] = []
+    name: str = Field(description="What the directions call the character.")
+    description: str = Field("", description="What the character looks like.")
+    reference_images: list[ObjectRef] = Field([], description="Pictures of the character, for models that take them.")
 
 
 class SpendCap(Value):
@@ -303,20 +303,22 @@ class SpendCap(Value):
 
     amount: str = Field(description="Decimal number as a string.")
     currency: str = Field("USD", description="ISO 4217 code.")
-    period: Literal["month", "total"] = "month"
+    period: Literal["month", "total"] = Field(
+        "month", description="What the amount is for: each calendar month (UTC), or all time."
+    )
 
 
 class ProjectSettings(Value):
     """A project's defaults as they were when the run was admitted."""
 
-    video: dict[str, Any] = {}
-    image: dict[str, Any] = {}
-    narration: dict[str, Any] = {}
-    music: dict[str, Any] = {}
-    output: Output = Output()
-    style: str | None = None
-    characters: list[Character] = []
-    spend_cap: SpendCap | None = None
+    video: dict[str, Any] = Field({}, description="Setting -> default of videos.")
+    image: dict[str, Any] = Field({}, description="Setting -> default of starting images and images.")
+    narration: dict[str, Any] = Field({}, description="Setting -> default of narrations.")
+    music: dict[str, Any] = Field({}, description="Setting -> default of music.")
+    output: Output = Field(Output(), description="The picture format of its films.")
+    style: str | None = Field(None, description="Added to the prompts of pictures and videos.")
+    characters: list[Character] = Field([], description="The project's cast.")
+    spend_cap: SpendCap | None = Field(None, description="What its runs may cost; null: no limit.")
 
 
 class NarrationMix(Value):

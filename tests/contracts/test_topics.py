@@ -5,7 +5,10 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -114,3 +117,30 @@ def test_asyncapi_names_one_sender_and_every_receiver() -> None:
         of_topic = [o for o in operations if o["channel"]["$ref"] == f"#/channels/{topic.name}"]
         assert [o["tags"][0]["name"] for o in of_topic if o["action"] == "send"] == [topic.producer]
         assert {o["tags"][0]["name"] for o in of_topic if o["action"] == "receive"} == set(topic.consumers)
+
+
+def _fields(schema: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every field of every object, at any depth."""
+    if isinstance(schema, dict):
+        if isinstance(properties := schema.get("properties"), dict):
+            yield from ((f"{path}.{name}", field) for name, field in properties.items())
+        for name, part in schema.items():
+            yield from _fields(part, f"{path}/{name}")
+    elif isinstance(schema, list):
+        for number, part in enumerate(schema):
+            yield from _fields(part, f"{path}/{number}")
+
+
+def test_every_field_of_every_event_says_what_it_is() -> None:
+    """At the field itself: a description that tools look up by name would be wrong where one name means two things."""
+    fields = dict(_fields(document("0.0.0")["components"]))
+    assert len(fields) > 300
+    assert [path for path, field in fields.items() if not field.get("description")] == []
+    short = [path for path, field in fields.items() if len(field["description"]) < 6 or field["description"][-1] != "."]
+    # One word that is the whole truth, or a literal value.
+    assert [path for path in short if not re.fullmatch(r"`.+`", fields[path]["description"])] == []
+
+
+def test_every_event_and_value_says_what_it_is() -> None:
+    schemas = document("0.0.0")["components"]["schemas"]
+    assert [name for name, schema in schemas.items() if not schema.get("description") and "enum" not in schema] == []

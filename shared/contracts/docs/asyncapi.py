@@ -23,7 +23,7 @@ _HEADERS: Final[dict[str, Any]] = {
         "content-type",
     ],
     "properties": {
-        "ce_specversion": {"type": "string", "const": "1.0"},
+        "ce_specversion": {"type": "string", "const": "1.0", "description": "Version of CloudEvents."},
         "ce_id": {
             "type": "string",
             "format": "uuid",
@@ -37,7 +37,7 @@ _HEADERS: Final[dict[str, Any]] = {
         "ce_ownerid": {"type": "string", "description": "Owner of that project."},
         "ce_correlationid": {"type": "string", "description": "Id of the command that started it all."},
         "ce_causationid": {"type": "string", "description": "Id of the event that led to this one."},
-        "content-type": {"type": "string", "const": "application/json"},
+        "content-type": {"type": "string", "const": "application/json", "description": "Of the record's body."},
         "traceparent": {"type": "string", "description": "W3C Trace Context."},
     },
 }

@@ -32,10 +32,12 @@ class RegenerateRequested(Ref, Event):
 
     TOPIC: ClassVar[str] = "regenerate-requested"
 
-    source: RunSource
+    source: RunSource = Field(description="Where the run's media come from.")
     label: str = Field(description="The asset's name for users, for example `Segment 2`.")
     overrides: dict[str, Any] = Field({}, description="Directions, model and settings that the caller specified.")
-    project_settings: ProjectSettings = ProjectSettings()
+    project_settings: ProjectSettings = Field(
+        ProjectSettings(), description="The project's defaults when the run was admitted."
+    )
     segment_style: str | None = Field(None, description="The segment's own style, in addition to the project's.")
     segment_characters: str | None = Field(
         None, description="The segment's own text about its characters, in addition to the project's."
@@ -54,10 +56,10 @@ class RegenerateRequested(Ref, Event):
     input_object: ObjectRef | None = Field(None, description="The file of an upload or an import.")
     input_url: str | None = Field(None, description="Where to fetch the file of a run with source `url`.")
     version_id: str | None = Field(None, description="The version that is offered again, for source `existing`.")
-    parent_run_id: str | None = None
-    parent_reason: ParentReason | None = None
-    batch_id: str | None = None
-    actor: Actor
+    parent_run_id: str | None = Field(None, description="The run that this one follows.")
+    parent_reason: ParentReason | None = Field(None, description="Why it follows that run.")
+    batch_id: str | None = Field(None, description="The batch that started the run.")
+    actor: Actor = Field(description="Who asked for the run.")
 
     @property
     def key(self) -> str:
@@ -79,16 +81,16 @@ class DecisionSubmitted(Ref, Event):
 
     TOPIC: ClassVar[str] = "decision-submitted"
 
-    decision_id: str
-    version_id: str
-    action: DecisionAction
+    decision_id: str = Field(description="The decision; sent again, it counts once.")
+    version_id: str = Field(description="The version that the person saw.")
+    action: DecisionAction = Field(description="What the person decided.")
     rating: int | None = Field(None, ge=1, le=5, description="From 1 to 5 stars.")
     feedback: str | None = Field(None, description="For people; never sent to a model.")
     suggested_changes: dict[str, Any] | None = Field(None, description="Changes for the next run.")
     regenerate: bool = Field(False, description="Start a new run with the suggested changes.")
     next_run_id: str | None = Field(None, description="The id of that new run.")
-    submitted_at: Timestamp
-    actor: Actor
+    submitted_at: Timestamp = Field(description="When the person decided.")
+    actor: Actor = Field(description="Who decided.")
 
     @property
     def key(self) -> str:
@@ -110,11 +112,13 @@ class CancelRequested(Event):
 
     TOPIC: ClassVar[str] = "cancel-requested"
 
-    target: CancelTarget
+    target: CancelTarget = Field(description="What is to be cancelled.")
     target_id: str = Field(description="Id of the run, import or compilation.")
     asset_id: str | None = Field(None, description="The asset of a run.")
-    episode_id: str
-    actor: Actor
+    episode_id: str = Field(
+        description="The episode of what is cancelled; the key of the record unless a run is cancelled."
+    )
+    actor: Actor = Field(description="Who cancelled it.")
 
     @property
     def key(self) -> str:
@@ -128,12 +132,12 @@ class CancelRequested(Event):
 class TimelineSegment(Value):
     """A segment of the episode, in order."""
 
-    segment_id: str
+    segment_id: str = Field(description="The segment.")
     number: int = Field(description="Position, from 1.")
-    type: SegmentType
-    video_asset_id: str
-    starting_image_asset_id: str
-    narration_asset_id: str
+    type: SegmentType = Field(description="What the segment is.")
+    video_asset_id: str = Field(description="The asset of its video.")
+    starting_image_asset_id: str = Field(description="The asset of its video's first frame.")
+    narration_asset_id: str = Field(description="The asset of its narration.")
     transition_after: Transition | None = Field(None, description="To the next segment; null: a cut.")
 
 
@@ -142,15 +146,15 @@ class EpisodeChanged(Event):
 
     TOPIC: ClassVar[str] = "episode-changed"
 
-    episode_id: str
+    episode_id: str = Field(description="The episode; it is the key of the record.")
     timeline_version: int = Field(description="Counts the changes of the timeline.")
     deleted: bool = Field(False, description="The episode was deleted.")
     deleted_asset_ids: list[str] = Field(
         [], description="Assets that this change deleted. An asset that is missing elsewhere was not deleted."
     )
-    output: Output
-    segments: list[TimelineSegment]
-    music_asset_id: str | None = None
+    output: Output = Field(description="The picture format of its films.")
+    segments: list[TimelineSegment] = Field(description="All its segments, in the order of the film.")
+    music_asset_id: str | None = Field(None, description="The asset of its music.")
 
     @property
     def key(self) -> str:
@@ -164,10 +168,10 @@ class EpisodeChanged(Event):
 class PinnedMedia(Value):
     """A version that was committed when the compilation was requested, and that the film uses."""
 
-    asset_id: str
-    version_id: str
-    object: ObjectRef
-    media: Media
+    asset_id: str = Field(description="The asset.")
+    version_id: str = Field(description="The version of it.")
+    object: ObjectRef = Field(description="The media file.")
+    media: Media = Field(description="The file as probed.")
     directions: str = Field("", description="Empty where `texts_in_complete` is set.")
     model: str | None = Field(None, description="Null where `texts_in_complete` is set.")
     approved_by: str | None = Field(
@@ -183,7 +187,7 @@ class PinnedMedia(Value):
 class PinnedNote(Value):
     """An open note about a pinned version, for the film's timeline."""
 
-    version_id: str
+    version_id: str = Field(description="The version that the note is about.")
     at: float = Field(description="Seconds from the version's start.")
     until: float | None = Field(None, description="Where the part ends, in seconds; null: a moment.")
     text: str = Field(description="At most 200 characters of it.")
@@ -193,10 +197,10 @@ class PinnedNote(Value):
 class CompileItem(Value):
     """A segment of the film."""
 
-    segment_id: str
+    segment_id: str = Field(description="The segment.")
     number: int = Field(description="Position of the segment in the episode, from 1.")
-    video: PinnedMedia
-    narration: PinnedMedia | None = None
+    video: PinnedMedia = Field(description="Its video.")
+    narration: PinnedMedia | None = Field(None, description="Its narration; null: it has none.")
     transition_after: Transition | None = Field(None, description="To the next item; null: a cut.")
     scene: str | None = Field(None, description="Title of its scene, for the film's chapters; null: unknown.")
 
@@ -206,14 +210,14 @@ class CompileRequested(Event):
 
     TOPIC: ClassVar[str] = "compile-requested"
 
-    episode_id: str
-    compilation_id: str
+    episode_id: str = Field(description="The episode; it is the key of the record.")
+    compilation_id: str = Field(description="The compilation to make.")
     timeline_version: int = Field(description="The timeline that the versions were taken from.")
     items: list[CompileItem] = Field(description="The segments in the order of the film.")
-    music: PinnedMedia | None = None
-    audio: AudioConfig = AudioConfig()
-    captions: CaptionMode = CaptionMode.SOFT
-    output: Output
+    music: PinnedMedia | None = Field(None, description="The episode's music; null: there is none.")
+    audio: AudioConfig = Field(AudioConfig(), description="How the sound is mixed.")
+    captions: CaptionMode = Field(CaptionMode.SOFT, description="Where the narrations are shown as text.")
+    output: Output = Field(description="The picture format of the film.")
     texts_in_complete: bool = Field(
         False,
         description="The directions, model, language and approver of the pinned versions are left out: they are those "
@@ -223,8 +227,8 @@ class CompileRequested(Event):
         [], description="The open notes about the pinned versions, as many as fit: markers of the film's timeline."
     )
     expires_at: Timestamp = Field(description="The compilation fails if it is not ready by then.")
-    batch_id: str | None = None
-    actor: Actor
+    batch_id: str | None = Field(None, description="The batch that ends with this film.")
+    actor: Actor = Field(description="Who asked for the film.")
 
     @property
     def key(self) -> str:
@@ -240,14 +244,14 @@ class ImportRequested(Event):
 
     TOPIC: ClassVar[str] = "import-requested"
 
-    import_id: str
-    episode_id: str
+    import_id: str = Field(description="The import.")
+    episode_id: str = Field(description="The episode that the clips go into; it is the key of the record.")
     object: ObjectRef = Field(description="The uploaded film.")
     scene_threshold: float | None = Field(
         None, description="How different two frames are at a cut, 0 to 1; null: the default."
     )
-    actor: Actor
-    kind: Literal["film"] = "film"
+    actor: Actor = Field(description="Who imports the film.")
+    kind: Literal["film"] = Field("film", description="What is imported.")
 
     @property
     def key(self) -> str:

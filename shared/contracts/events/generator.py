@@ -25,13 +25,15 @@ from shared.contracts.values import (
 class _OfRunOrImport(Event):
     """About a run of an asset (`run_id`, `asset_id`, `asset_kind`) or an import of an episode (`import_id`)."""
 
-    episode_id: str
-    run_id: str | None = None
-    asset_id: str | None = None
-    asset_kind: AssetKind | None = None
-    segment_id: str | None = None
-    segment_number: int | None = None
-    import_id: str | None = None
+    episode_id: str = Field(description="The episode of the run or import; it is the key of an import's record.")
+    run_id: str | None = Field(None, description="The run; null: it is about an import.")
+    asset_id: str | None = Field(None, description="The asset of the run; it is the key of the record.")
+    asset_kind: AssetKind | None = Field(None, description="What the asset holds.")
+    segment_id: str | None = Field(
+        None, description="Null for imports, and for assets of the episode, such as its music."
+    )
+    segment_number: int | None = Field(None, description="Position of the segment, from 1.")
+    import_id: str | None = Field(None, description="The import; null: it is about a run.")
     run_rev: int = Field(
         description="Counts the changes of the run or import; ignore a lower one than already applied."
     )
@@ -50,8 +52,8 @@ class Progress(_OfRunOrImport):
 
     TOPIC: ClassVar[str] = "progress"
 
-    state: Literal["queued", "generating"]
-    step: str
+    state: Literal["queued", "generating"] = Field(description="`queued` until a worker has taken it.")
+    step: str = Field(description="The step that it is in.")
     percent: float | None = Field(None, ge=0, le=100, description="Null: unchanged or unknown.")
     message_code: str = Field(description="Code of the message catalogue.")
     message_args: dict[str, Any] = Field({}, description="Arguments of the message.")
@@ -65,11 +67,11 @@ class Failed(_OfRunOrImport):
 
     TOPIC: ClassVar[str] = "failed"
 
-    outcome: Literal["failed", "cancelled"]
+    outcome: Literal["failed", "cancelled"] = Field(description="Whether it failed or was cancelled.")
     step: str = Field(description="The step that failed.")
-    problem: Problem
+    problem: Problem = Field(description="What failed, why, and what to do about it.")
     attempts: int = Field(0, description="Number of attempts made.")
-    cost: Cost
+    cost: Cost = Field(description="What its provider calls cost nevertheless.")
 
 
 class PreviewReady(Ref, Event):
@@ -78,14 +80,14 @@ class PreviewReady(Ref, Event):
     TOPIC: ClassVar[str] = "preview-ready"
 
     run_rev: int = Field(description="Counts the changes of the run.")
-    source: RunSource
+    source: RunSource = Field(description="Where the run's media come from.")
     label: str = Field(description="The asset's name for users, for example `Segment 2`.")
     candidates: list[Version] = Field(description="The versions to choose from.")
     problems: list[Problem] = Field([], description="Why further candidates could not be generated.")
-    cost: Cost
+    cost: Cost = Field(description="What all provider calls of the run cost.")
     auto_approve: bool = Field(False, description="Accept the version without a person's review.")
     review_timeout_s: int | None = Field(None, description="Seconds until the review expires; null: no deadline.")
-    actor: Actor
+    actor: Actor = Field(description="Who asked for the run.")
 
     @property
     def key(self) -> str:
@@ -103,12 +105,12 @@ class Complete(Ref, Event):
 
     run_rev: int = Field(description="Counts the changes of the run.")
     commit_seq: int = Field(description="Counts the commits of the asset; apply only a higher one.")
-    version: Version
+    version: Version = Field(description="The version that is committed now.")
     previous_version_id: str | None = Field(None, description="The version that was committed before.")
-    updated_at: Timestamp
+    updated_at: Timestamp = Field(description="When it was committed; media URLs change with it.")
     retired: list[str] = Field([], description="Versions that are no longer kept because of this commit.")
-    cost: Cost
-    actor: Actor
+    cost: Cost = Field(description="What all provider calls of the run cost.")
+    actor: Actor = Field(description="Who accepted the version.")
 
     @property
     def key(self) -> str:
@@ -125,8 +127,8 @@ class ImportClip(Value):
     number: int = Field(description="Position, from 1.")
     start_s: float = Field(description="Seconds from the film's start.")
     duration_s: float = Field(description="Seconds.")
-    video: ObjectRef
-    first_frame: ObjectRef
+    video: ObjectRef = Field(description="The clip's file.")
+    first_frame: ObjectRef = Field(description="Its first frame, which becomes the starting image.")
 
 
 class ImportReady(Event):
@@ -134,9 +136,9 @@ class ImportReady(Event):
 
     TOPIC: ClassVar[str] = "import-ready"
 
-    import_id: str
-    episode_id: str
-    clips: list[ImportClip]
+    import_id: str = Field(description="The import.")
+    episode_id: str = Field(description="Its episode; it is the key of the record.")
+    clips: list[ImportClip] = Field(description="The clips in the order of the film.")
     warnings: list[str] = Field([], description="Remarks about the split, as sentences for users.")
 
     @property

@@ -30,11 +30,11 @@ class Accepted(_OfRun):
     TOPIC: ClassVar[str] = "accepted"
 
     decision_id: str | None = Field(None, description="Null when a policy decided.")
-    version_id: str
+    version_id: str = Field(description="The version that was accepted.")
     rating: int | None = Field(None, description="From 1 to 5 stars.")
-    feedback: str | None = None
-    decided_at: Timestamp
-    actor: Actor
+    feedback: str | None = Field(None, description="For people; never sent to a model.")
+    decided_at: Timestamp = Field(description="When it was accepted.")
+    actor: Actor = Field(description="Who accepted it.")
 
 
 class Rejected(_OfRun):
@@ -42,17 +42,19 @@ class Rejected(_OfRun):
 
     TOPIC: ClassVar[str] = "rejected"
 
-    decision_id: str | None = None
-    version_id: str
-    action: DecisionAction
-    review_outcome: Literal["rejected"] = "rejected"
+    decision_id: str | None = Field(None, description="The person's decision.")
+    version_id: str = Field(description="The version that the person saw.")
+    action: DecisionAction = Field(description="Whether it was rejected, or a regeneration was requested instead.")
+    review_outcome: Literal["rejected"] = Field(
+        "rejected", description="Always the same; runs that end otherwise have another event."
+    )
     rating: int | None = Field(None, description="From 1 to 5 stars.")
     feedback: str | None = Field(None, description="For people; never sent to a model.")
     suggested_changes: dict[str, Any] | None = Field(None, description="Changes for the next run.")
     regenerate: bool = Field(False, description="A new run follows with the suggested changes.")
     next_run_id: str | None = Field(None, description="The id of that new run.")
-    decided_at: Timestamp
-    actor: Actor
+    decided_at: Timestamp = Field(description="When it was rejected.")
+    actor: Actor = Field(description="Who rejected it.")
 
 
 class ReviewState(StrEnum):
@@ -83,7 +85,7 @@ class ReviewUpdated(_OfRun):
 
     TOPIC: ClassVar[str] = "review-updated"
 
-    change: ReviewChange
+    change: ReviewChange = Field(description="What happened to the review.")
     state: ReviewState | None = Field(description="Null: no review of that run was ever opened.")
     deadline: Timestamp | None = Field(None, description="When the review expires; null: never.")
     decision_id: str | None = Field(None, description="The decision that was refused.")
