@@ -33,7 +33,8 @@ const read = ReadableStreamDefaultReader.prototype.read;
 ReadableStreamDefaultReader.prototype.read = async function (...args) {
   const result = await read.apply(this, args);
   const text = typeof result.value === 'string' ? result.value : '';
-  if (text.includes('event: regenerate-requested') || text.includes('event: progress')) {
+  // Each of these moves a card; of the others many say what is shown already, and would be timed until something else.
+  if (text.includes('event: regenerate-requested')) {
     const came = performance.now();
     const changed = new MutationObserver(() => {
       changed.disconnect();
@@ -133,7 +134,7 @@ async def _interact(page: Page) -> None:
 
 
 async def _events(page: Page, system: System, episode: str) -> None:
-    """Runs of narrations: each sends several events, which move a card or the inspector."""
+    """Runs of starting images: the card of a segment without a video shows how far its picture is."""
     segments = system.api.get(f"/episodes/{episode}")["segments"]
     for segment in segments[:EVENTS]:
         system.api.post(f"/assets/{segment['assets']['starting_image']}/runs", {"directions": "A pier at dusk"})

@@ -176,6 +176,10 @@ export const en = {
   compileAgain: "Compile again",
   compiling: "Compiling final video...",
   leavesOut: (numbers: string) => `Leaves out ${numbers}: nothing approved`,
+  leftOut: (n: number) =>
+    n === 1
+      ? "1 segment is left out: nothing of it is approved."
+      : `${n} segments are left out: nothing of them is approved.`,
   transition: "Transition",
   transitions: { cut: "Cut", fade: "Fade", dissolve: "Dissolve" } as Readonly<Record<string, string>>,
   captions: "Captions",

@@ -152,6 +152,7 @@ export const zhHans: Words = {
   compileAgain: "重新合成",
   compiling: "正在合成最终视频……",
   leavesOut: (numbers) => `不包含 ${numbers}：尚未通过`,
+  leftOut: (n) => `有 ${n} 个片段未包含在内：尚无已通过的版本。`,
   transition: "转场",
   transitions: { cut: "硬切", fade: "淡入淡出", dissolve: "叠化" },
   captions: "字幕",

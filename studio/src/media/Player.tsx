@@ -36,6 +36,8 @@ interface PlayerProps {
   readonly badge?: ReactNode;
   /** Plays once when it is shown; only for a preview that a person opened. */
   readonly playOnce?: boolean;
+  /** Goes there, each time that another object asks for it. */
+  readonly seek?: { readonly seconds: number } | null;
   /** The link has expired (410): the owner fetches the resource again and gives a new one. */
   readonly onExpired?: () => void;
 }
@@ -95,6 +97,7 @@ function VideoPlayer({
   label,
   badge,
   playOnce,
+  seek = null,
   onExpired,
 }: PlayerProps & { url: string }) {
   const video = useRef<HTMLVideoElement>(null);
@@ -140,6 +143,12 @@ function VideoPlayer({
   useEffect(() => {
     if (playOnce) void video.current?.play().catch(() => {});
   }, [source, playOnce]);
+
+  useEffect(() => {
+    if (seek === null) return;
+    ensure();
+    watched.current?.seekFrame(Math.round(seek.seconds * fps));
+  }, [seek, fps, ensure]);
 
   const toggle = useCallback(() => {
     const element = video.current;

@@ -9,7 +9,7 @@ import { routes } from "../../app/routes";
 import { bytes, clock, dateTime } from "../../language/format";
 import { asDownload } from "../../media/links";
 import { Player } from "../../media/Player";
-import { Empty, Notice, Skeleton, ui } from "../../ui/ui";
+import { Button, Empty, Notice, Skeleton, ui } from "../../ui/ui";
 import { Stars } from "../preview/Stars";
 import css from "./film.module.css";
 
@@ -24,6 +24,7 @@ export function FilmScreen({
   const { api, language, refused } = useApp();
   const queries = useQueryClient();
   const [chosen, setChosen] = useState<string | null>(null);
+  const [seek, setSeek] = useState<{ readonly seconds: number } | null>(null);
   const key = ["films", episodeId];
   const films = useQuery({
     queryKey: key,
@@ -75,6 +76,7 @@ export function FilmScreen({
             key={film.id}
             words={words}
             label={words.film}
+            seek={seek}
             onExpired={() => void queries.invalidateQueries({ queryKey: key })}
             media={{
               kind: "video",
@@ -119,6 +121,24 @@ export function FilmScreen({
               </a>
             ) : null}
           </div>
+          {film.chapters.length > 0 ? (
+            <section aria-label={words.chapters}>
+              <h2>{words.chapters}</h2>
+              <ol className={css.chapters}>
+                {film.chapters.map((chapter) => (
+                  <li key={`${chapter.start} ${chapter.title}`}>
+                    <Button look="quiet" onClick={() => setSeek({ seconds: chapter.start })}>
+                      <span className={ui.hint}>{clock(chapter.start)}</span>{" "}
+                      <span dir="auto">{chapter.title}</span>
+                    </Button>
+                  </li>
+                ))}
+              </ol>
+            </section>
+          ) : null}
+          {film.left_out.length > 0 ? (
+            <Notice tone="warn">{words.leftOut(film.left_out.length)}</Notice>
+          ) : null}
           <Stars label={words.rating} value={film.rating} onChange={(rating) => void rate(rating)} />
           {film.warnings.length > 0 ? (
             <details>
