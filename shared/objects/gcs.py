@@ -7,7 +7,6 @@ SHA-256 is stored in the object's metadata, because Google computes none. Its li
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import io
 import os
 import tempfile
@@ -31,7 +30,6 @@ from google.cloud.storage.retry import DEFAULT_RETRY
 from requests.adapters import HTTPAdapter
 
 from shared.contracts.topics import Service
-from shared.contracts.values import ObjectRef
 from shared.core.errors import Permanent, RetakeError, Retryable
 from shared.objects import (
     Objects,
@@ -39,10 +37,10 @@ from shared.objects import (
     checked_key,
     checked_prefix,
     exists,
-    foreign,
     missing,
 )
-from shared.objects.streams import CopyCancelled, Digest, digest, file_errors, in_thread, new_file, spool
+from shared.objects.remote import RemoteStore
+from shared.objects.streams import CopyCancelled, Digest, in_thread
 
 PART: Final = 16 << 20  # bytes in one request of a large upload or download; a multiple of 256 KiB, as Google requires
 PAGE: Final = 1_000  # objects in one answer of a listing: Google's limit
@@ -107,7 +105,7 @@ def _client() -> tuple[Any, Any]:
     return client, signer
 
 
-class GcsStore:
+class GcsStore(RemoteStore):
     """An `ObjectStore` below a prefix of one bucket of Google's. `signer` are the credentials that sign URLs for
     browsers; those of a person cannot, and the store then has no URLs."""
 
@@ -122,49 +120,10 @@ class GcsStore:
         writable: bool,
         work_dir: Path,
     ) -> None:
+        super().__init__(prefix, bucket, writable=writable, work_dir=work_dir)
         self._gcs_bucket = gcs_bucket
         self._signer = signer
         self._public_endpoint = public_endpoint.rstrip("/")
-        self._prefix = prefix
-        self._bucket = bucket
-        self._writable = writable
-        self._work_dir = work_dir
-
-    async def put_file(
-        self, key: str, path: Path, content_type: str, *, move: bool = False, sha256: str | None = None
-    ) -> ObjectRef:
-        self._check_writable()
-        checked_key(key)
-        with file_errors():
-            found = Digest(path.stat().st_size, sha256) if sha256 else await in_thread(partial(digest, path))
-        await self._upload_file(key, path, found, content_type)
-        if move:
-            path.unlink(missing_ok=True)
-        return self._ref(key, found, content_type)
-
-    async def put_bytes(self, key: str, data: bytes, content_type: str) -> ObjectRef:
-        self._check_writable()
-        checked_key(key)
-        found = Digest(len(data), hashlib.sha256(data).hexdigest())
-        await self._upload(key, lambda: io.BytesIO(data), found, content_type)
-        return self._ref(key, found, content_type)
-
-    async def put_stream(
-        self, key: str, chunks: AsyncIterator[bytes], content_type: str, *, max_size: int
-    ) -> ObjectRef:
-        self._check_writable()
-        checked_key(key)
-        with new_file(self._work_dir) as new:
-            found = await spool(chunks, new.file, max_size)
-            await self._upload_file(key, new.path, found, content_type)
-        return self._ref(key, found, content_type)
-
-    async def fetch(self, ref: ObjectRef, path: Path) -> None:
-        with new_file(path.parent) as new:
-            found = await spool(self.read(ref.key), new.file)
-            found.check(ref)
-            with file_errors():
-                os.replace(new.path, path)
 
     async def read(self, key: str, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
         name = self._prefix + checked_key(key)
@@ -216,10 +175,6 @@ class GcsStore:
             for blob in page:
                 yield self._stored(blob)
 
-    def local_path(self, key: str) -> Path | None:
-        checked_key(key)
-        return None
-
     async def presign(
         self, key: str, *, ttl_s: int, filename: str | None = None, content_type: str | None = None
     ) -> str | None:
@@ -241,11 +196,6 @@ class GcsStore:
 
         return await self._call(key, sign)
 
-    def _ref(self, key: str, found: Digest, content_type: str) -> ObjectRef:
-        return ObjectRef(
-            bucket=self._bucket.value, key=key, size=found.size, sha256=found.sha256, content_type=content_type
-        )
-
     def _stored(self, blob: Any) -> StoredObject:
         return StoredObject(
             blob.name.removeprefix(self._prefix),
@@ -254,10 +204,6 @@ class GcsStore:
             blob.content_type,
             (blob.metadata or {}).get(DIGEST_METADATA),
         )
-
-    def _check_writable(self) -> None:
-        if not self._writable:
-            raise foreign(self._bucket)
 
     def _part(self, name: str, first: int, last: int) -> bytes:
         """The bytes from `first` to `last`, fewer at the end of the object, none beyond it."""
@@ -269,16 +215,13 @@ class GcsStore:
             return b""
         return data
 
-    async def _upload_file(self, key: str, path: Path, found: Digest, content_type: str) -> None:
-        await self._upload(key, lambda: path.open("rb"), found, content_type)
-
-    async def _upload(self, key: str, source: Callable[[], io.IOBase], found: Digest, content_type: str) -> None:
+    async def _upload(self, key: str, source: Path | bytes, found: Digest, content_type: str) -> None:
         """In one request up to 8 MiB, else in parts of a session, which leaves nothing if it does not finish."""
         blob = self._gcs_bucket.blob(self._prefix + key, chunk_size=PART)
         blob.metadata = {DIGEST_METADATA: found.sha256}
 
         def send(stop: threading.Event) -> None:
-            with source() as file:
+            with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
                 blob.upload_from_file(
                     _Stoppable(file, stop),
                     size=found.size,

@@ -33,7 +33,6 @@ from botocore.exceptions import (
 )
 
 from shared.contracts.topics import Service
-from shared.contracts.values import ObjectRef
 from shared.core.errors import Permanent, RetakeError, Retryable
 from shared.objects import (
     Objects,
@@ -41,11 +40,11 @@ from shared.objects import (
     checked_key,
     checked_prefix,
     exists,
-    foreign,
     missing,
     too_large,
 )
-from shared.objects.streams import CHUNK, Digest, digest, file_errors, in_thread, new_file, spool
+from shared.objects.remote import RemoteStore
+from shared.objects.streams import CHUNK, Digest, in_thread
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3.client import S3Client
@@ -129,7 +128,7 @@ async def _session_life_s(client: Any) -> int:
     return max(1, int((expires - datetime.now(UTC)).total_seconds()))
 
 
-class S3Store:
+class S3Store(RemoteStore):
     """An `ObjectStore` below a prefix of one S3 bucket. `signer` is the client that signs URLs for browsers."""
 
     def __init__(
@@ -143,52 +142,10 @@ class S3Store:
         writable: bool,
         work_dir: Path,
     ) -> None:
+        super().__init__(prefix, bucket, writable=writable, work_dir=work_dir)
         self._client = client
         self._signer = signer
         self._s3_bucket = s3_bucket
-        self._prefix = prefix
-        self._bucket = bucket
-        self._writable = writable
-        self._work_dir = work_dir
-
-    async def put_file(
-        self, key: str, path: Path, content_type: str, *, move: bool = False, sha256: str | None = None
-    ) -> ObjectRef:
-        self._check_writable()
-        checked_key(key)
-        with file_errors():
-            found = Digest(path.stat().st_size, sha256) if sha256 else await in_thread(partial(digest, path))
-        with _s3_errors(key):
-            await self._upload(key, path, found, content_type)
-        if move:
-            path.unlink(missing_ok=True)
-        return self._ref(key, found, content_type)
-
-    async def put_bytes(self, key: str, data: bytes, content_type: str) -> ObjectRef:
-        self._check_writable()
-        checked_key(key)
-        found = Digest(len(data), hashlib.sha256(data).hexdigest())
-        with _s3_errors(key):
-            await self._put_whole(key, data, found, content_type)
-        return self._ref(key, found, content_type)
-
-    async def put_stream(
-        self, key: str, chunks: AsyncIterator[bytes], content_type: str, *, max_size: int
-    ) -> ObjectRef:
-        self._check_writable()
-        checked_key(key)
-        with new_file(self._work_dir) as new:
-            found = await spool(chunks, new.file, max_size)
-            with _s3_errors(key):
-                await self._upload(key, new.path, found, content_type)
-        return self._ref(key, found, content_type)
-
-    async def fetch(self, ref: ObjectRef, path: Path) -> None:
-        with new_file(path.parent) as new:
-            found = await spool(self._read(ref.key, {}), new.file)
-            found.check(ref)
-            with file_errors():
-                os.replace(new.path, path)
 
     def read(self, key: str, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
         if length is not None and length <= 0:
@@ -239,10 +196,6 @@ class S3Store:
                 for item in page.get("Contents", []):
                     yield StoredObject(item["Key"].removeprefix(self._prefix), item["Size"], item["LastModified"])
 
-    def local_path(self, key: str) -> Path | None:
-        checked_key(key)
-        return None
-
     async def presign(
         self, key: str, *, ttl_s: int, filename: str | None = None, content_type: str | None = None
     ) -> str | None:
@@ -254,15 +207,6 @@ class S3Store:
         with _s3_errors(key):
             life_s = min(ttl_s, await _session_life_s(self._signer))
             return await self._signer.generate_presigned_url("get_object", Params=params, ExpiresIn=life_s)
-
-    def _ref(self, key: str, found: Digest, content_type: str) -> ObjectRef:
-        return ObjectRef(
-            bucket=self._bucket.value, key=key, size=found.size, sha256=found.sha256, content_type=content_type
-        )
-
-    def _check_writable(self) -> None:
-        if not self._writable:
-            raise foreign(self._bucket)
 
     async def _read(self, key: str, options: dict[str, Any]) -> AsyncIterator[bytes]:
         name = self._prefix + checked_key(key)
@@ -277,11 +221,14 @@ class S3Store:
                 async for chunk in body.content.iter_chunked(CHUNK):
                     yield chunk
 
-    async def _upload(self, key: str, path: Path, found: Digest, content_type: str) -> None:
-        if found.size > PART:
-            await self._put_parts(key, path, found, content_type)
-        else:
-            await self._put_whole(key, await asyncio.to_thread(path.read_bytes), found, content_type)
+    async def _upload(self, key: str, source: Path | bytes, found: Digest, content_type: str) -> None:
+        with _s3_errors(key):
+            if isinstance(source, bytes):
+                await self._put_whole(key, source, found, content_type)
+            elif found.size > PART:
+                await self._put_parts(key, source, found, content_type)
+            else:
+                await self._put_whole(key, await asyncio.to_thread(source.read_bytes), found, content_type)
 
     async def _put_whole(self, key: str, data: bytes, found: Digest, content_type: str) -> None:
         try:
