@@ -47,7 +47,9 @@ def read(file: Path) -> dict[str, Any]:
         return nothing | {"problems": ["Files of this type cannot have Content Credentials."]}
     except c2pa.C2paError as error:
         raise ClientError(f"{file} cannot be read: {error}") from error
-    manifest = stored["manifests"][stored["active_manifest"]]
+    manifest = stored.get("manifests", {}).get(stored.get("active_manifest"))
+    if manifest is None:  # named, and not there
+        return nothing | {"state": "invalid", "problems": ["The manifest is damaged."], "manifest": stored}
     assertions = {a["label"]: a["data"] for a in manifest.get("assertions", [])}
     action: dict[str, Any] = next(iter(assertions.get("c2pa.actions.v2", {}).get("actions", [])), {})
     facts = assertions.get("org.retake.facts")

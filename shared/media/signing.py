@@ -56,7 +56,11 @@ class _Key:
         if self._used:
             raise Retryable("signing_failed", message("problem.signing_failed", reason="It asked twice."))
         self._used = True
-        return {"signature": base64.b64encode(self._sign(base64.b64decode(question["sign"]))).decode()}
+        try:
+            data = base64.b64decode(question["sign"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise Retryable("signing_failed", message("problem.signing_failed", reason="It asked nonsense.")) from error
+        return {"signature": base64.b64encode(self._sign(data)).decode()}
 
     def _sign(self, data: bytes) -> bytes:
         try:

@@ -20,6 +20,17 @@ def encode(message: Message) -> bytes:
     return HEAD.pack(len(body)) + body
 
 
+def decode(body: bytes) -> Message:
+    """Raises ValueError for anything but an object."""
+    try:
+        message = json.loads(body)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    if not isinstance(message, dict):
+        raise ValueError("no object")
+    return message
+
+
 def length(head: bytes) -> int:
     """Of the message that follows. Raises ValueError for one that is too long."""
     (size,) = HEAD.unpack(head)
@@ -39,8 +50,7 @@ class Channel:
 
     def receive(self) -> Message:
         """Raises EOFError when the other side has gone."""
-        message: Message = json.loads(self._exactly(length(self._exactly(HEAD.size))))
-        return message
+        return decode(self._exactly(length(self._exactly(HEAD.size))))
 
     def _exactly(self, count: int) -> bytes:
         received = bytearray()

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
 import os
 import signal
 import socket
@@ -28,7 +27,7 @@ from shared.core.confinement import Files
 from shared.core.errors import Permanent, Retryable, UserError
 from shared.core.isolation import enforced, without_network
 from shared.core.processes import ResourceLimits, bare_environment, read_tail
-from shared.sandbox.channel import HEAD, Job, Message, encode, length
+from shared.sandbox.channel import HEAD, Job, Message, decode, encode, length
 from shared.sandbox.server import EXIT, HEADER, KILL, RUN, STARTED
 
 _ROOT: Final = Path(__file__).parents[2]
@@ -157,12 +156,12 @@ async def _run(module: str, order: Message, answer: Answer | None) -> Job:
 async def _converse(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, order: Message, answer: Answer | None
 ) -> Message:
-    """What the job says at its end; nothing if it ends without a word."""
+    """What the job says at its end; nothing if it ends without a word, or with one that makes no sense."""
     with suppress(ConnectionError, asyncio.IncompleteReadError, ValueError):
         writer.write(encode(order))
         await writer.drain()
         while True:
-            told: Message = json.loads(await reader.readexactly(length(await reader.readexactly(HEAD.size))))
+            told = decode(await reader.readexactly(length(await reader.readexactly(HEAD.size))))
             if answer is None or "ask" not in told:
                 return told
             writer.write(encode(await asyncio.to_thread(answer, told["ask"])))
@@ -173,12 +172,12 @@ async def _converse(
 def _result(told: Message, code: int, errors: str) -> Job:
     if code < 0:
         raise _killed(-code)
-    if code or not told:
+    problem, result = told.get("error"), told.get("result")
+    if isinstance(problem, dict) and (kind := _ERRORS.get(str(problem.get("kind")))):
+        raise kind(*(str(problem.get(name, "")) for name in ("code", "cause", "recovery")))
+    if code or not isinstance(result, dict):
         last = errors.strip().splitlines()[-1:]
         raise Permanent("worker_failed", "".join(last) or message("problem.worker_failed", status=code))
-    if problem := told.get("error"):
-        raise _ERRORS[problem["kind"]](problem["code"], problem["cause"], problem["recovery"])
-    result: Job = told["result"] or {}
     return result
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import c2pa
 import pytest
 from typer.testing import CliRunner
 
@@ -90,6 +91,13 @@ def test_a_changed_byte_shows(folder: Path) -> None:
     (folder / "changed.mp4").write_bytes(changed)
     code, output = run(str(folder / "changed.mp4"))
     assert code == 5 and "CHANGED" in output
+
+
+def test_a_manifest_that_is_named_and_not_there_is_damage(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the library reports a file whose labels were changed."""
+    monkeypatch.setattr(c2pa.Reader, "json", lambda reader: json.dumps({"active_manifest": "urn:x", "manifests": {}}))
+    found = read(folder / "film.mp4")
+    assert (found["state"], found["problems"]) == ("invalid", ["The manifest is damaged."])
 
 
 def test_an_unsigned_file_is_reported(folder: Path) -> None:
