@@ -154,6 +154,62 @@ async def test_a_rejection_keeps_what_was_committed_and_the_draft(page: Page) ->
     assert _object(await player.get_attribute("src")) == _object(before)
 
 
+async def test_a_note_is_written_by_keys_drawn_on_the_picture_and_asked_for(page: Page) -> None:
+    await _open_episode(page)
+    # On the committed version: M at the frame presented, and a box that the arrows move.
+    player = page.get_by_role("region", name="committed").filter(has=page.locator("video"))
+    await player.get_by_label("Position").focus()
+    for _ in range(6):
+        await page.keyboard.press(".")
+    await expect(player.get_by_text("frame 6")).to_be_visible()
+    await page.keyboard.press("m")
+    notes = page.get_by_role("region", name="Notes")
+    await expect(notes.get_by_label("Note at")).to_be_focused()
+    await page.keyboard.type("太慢 Too slow")
+    await notes.get_by_role("button", name="Box on the picture", exact=True).click()
+    box = page.get_by_role("button", name="Arrow keys move it")
+    before = await box.bounding_box()
+    await box.press("ArrowLeft")
+    await box.press("Shift+ArrowDown")
+    after = await box.bounding_box()
+    assert before and after
+    assert after["x"] < before["x"]
+    assert after["height"] > before["height"]
+    await notes.get_by_label("Note at").press("Control+Enter")
+    await expect(notes.get_by_text("太慢 Too slow")).to_be_visible()
+    await expect(player.get_by_label("Position")).to_be_focused()
+    await notes.get_by_role("button", name="Resolve").click()
+    await expect(notes.get_by_text("resolved")).to_be_visible()
+
+    # In the preview: drawn by pointer, and asked for by the rejection.
+    await page.get_by_label("Directions").fill("Tilt up slowly")
+    await page.get_by_role("button", name="Regenerate video").click()
+    dialog = page.get_by_role("dialog")
+    await expect(dialog).to_be_visible()
+    await dialog.get_by_role("button", name="Note here").click()
+    await dialog.get_by_label("Note at").fill("Darker")
+    video = await dialog.locator("video").bounding_box()
+    assert video
+    left, top = video["x"] + video["width"] * 0.1, video["y"] + video["height"] * 0.7
+    await page.mouse.move(left, top)
+    await page.mouse.down()
+    await page.mouse.move(left + video["width"] * 0.15, top + video["height"] * 0.2, steps=4)
+    await page.mouse.up()
+    await dialog.get_by_role("button", name="Save note").click()
+    await expect(dialog.get_by_text("Darker")).to_be_visible()
+    assert not [v for v in await _violations(page) if "notes" in v.lower()]
+    await page.keyboard.press("r")
+    ask = dialog.get_by_role("checkbox", name="of the picture: Darker")
+    await expect(ask).to_be_checked()
+    async with page.expect_request("**/review") as decided:
+        await dialog.get_by_role("button", name="Reject", exact=True).click()
+    sent = (await decided.value).post_data_json
+    assert sent["suggested_changes"]["prompt_modifications"].endswith("s, in the bottom left of the picture: Darker")
+    assert len(sent["note_ids"]) == 1
+    await expect(dialog).to_be_hidden()
+    await page.get_by_role("button", name="Review video").or_(dialog).first.wait_for()
+
+
 async def test_segments_are_reordered_by_keys(page: Page) -> None:
     await _open_episode(page)
     cards = page.locator("[data-card]")

@@ -66,6 +66,7 @@ export function keyGroups(words: Words): readonly KeyGroup[] {
         ["I O \\", k.range],
         ["- =", words.speed],
         ["J K L", k.shuttle],
+        ["M", words.note.addHere],
         ["S", words.mute],
         ["F", words.fullscreen],
       ],

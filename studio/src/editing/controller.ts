@@ -9,6 +9,8 @@ export interface Review {
   readonly feedback?: string | null;
   readonly suggestedChanges?: Readonly<Record<string, unknown>> | null;
   readonly regenerate?: boolean | null;
+  /** The notes that the decision is about. */
+  readonly noteIds?: readonly string[];
 }
 
 export class AssetController {
@@ -155,6 +157,7 @@ export class AssetController {
           rating: review.rating ?? null,
           feedback: review.feedback || null,
           ...(review.suggestedChanges ? { suggested_changes: review.suggestedChanges } : {}),
+          ...(review.noteIds?.length ? { note_ids: [...review.noteIds] } : {}),
           ...(review.regenerate === undefined ? {} : { regenerate: review.regenerate }),
         },
       });

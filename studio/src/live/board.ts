@@ -68,6 +68,7 @@ export type Refetch =
   | { readonly what: "settings" }
   | { readonly what: "project" }
   | { readonly what: "members" }
+  | { readonly what: "notes"; readonly id: string }
   | { readonly what: "segment"; readonly id: string }
   | { readonly what: "asset"; readonly id: string }
   | { readonly what: "run"; readonly id: string }
@@ -277,6 +278,9 @@ class Draft {
         return;
       case "project":
         this.refetch({ what: "project" });
+        return;
+      case "note":
+        this.refetch({ what: "notes", id: text(data.version_id) });
         return;
       case "member":
         this.refetch({ what: "members" });

@@ -5,8 +5,10 @@ import {
   type CSSProperties,
   type KeyboardEvent,
   type ReactNode,
+  type Ref,
   useCallback,
   useEffect,
+  useImperativeHandle,
   useRef,
   useState,
 } from "react";
@@ -14,6 +16,7 @@ import { timecode } from "../language/format";
 import type { Words } from "../language/words";
 import { Button } from "../ui/ui";
 import { type Watched, watch } from "./clock";
+import { type Lane, Lanes } from "./Lanes";
 import css from "./player.module.css";
 import { useSource } from "./source";
 
@@ -28,6 +31,18 @@ export interface Playable {
   readonly captions?: string | null;
 }
 
+/** Where the player is, in seconds: the start of the frame presented, or the part that is looped. */
+export interface Moment {
+  readonly at: number;
+  readonly until: number | null;
+}
+
+export interface PlayerControl {
+  moment(): Moment;
+  /** Pauses at the frame that begins there. */
+  seek(seconds: number): void;
+}
+
 interface PlayerProps {
   readonly media: Playable;
   readonly words: Words;
@@ -40,10 +55,17 @@ interface PlayerProps {
   readonly seek?: { readonly seconds: number } | null;
   /** The link has expired (410): the owner fetches the resource again and gives a new one. */
   readonly onExpired?: () => void;
+  readonly control?: Ref<PlayerControl>;
+  /** What is known of its parts, below the scrub bar. */
+  readonly lanes?: readonly Lane[];
+  /** Over the picture, in its shape. */
+  readonly over?: ReactNode;
+  /** The key M. */
+  readonly onNote?: () => void;
 }
 
 export function Player(props: PlayerProps) {
-  const { media, words, label, badge } = props;
+  const { media, words, label, badge, over } = props;
   const ratio = { "--ratio": cssRatio(media.aspectRatio) } as CSSProperties;
   if (media.url === null) {
     return (
@@ -81,6 +103,7 @@ export function Player(props: PlayerProps) {
         <section className={css.player} style={ratio} aria-label={label}>
           <div className={css.stage}>
             <img className={css.picture} src={media.url} alt={label} />
+            {over ? <div className={css.over}>{over}</div> : null}
             {badge ? <span className={css.badge}>{badge}</span> : null}
           </div>
         </section>
@@ -99,6 +122,10 @@ function VideoPlayer({
   playOnce,
   seek = null,
   onExpired,
+  control,
+  lanes,
+  over,
+  onNote,
 }: PlayerProps & { url: string }) {
   const video = useRef<HTMLVideoElement>(null);
   const slider = useRef<HTMLInputElement>(null);
@@ -165,6 +192,18 @@ function VideoPlayer({
       watched.current?.seekFrame(frame.current + frames);
     },
     [ensure],
+  );
+
+  useImperativeHandle(
+    control,
+    () => ({
+      moment: () =>
+        looped.current === null
+          ? { at: frame.current / fps, until: null }
+          : { at: looped.current.from / fps, until: (looped.current.to + 1) / fps },
+      seek: (seconds) => step(Math.round(seconds * fps) - frame.current),
+    }),
+    [fps, step],
   );
 
   const last = Math.max(1, Math.round(duration * fps) - 1);
@@ -235,6 +274,12 @@ function VideoPlayer({
         if (inDialog) return;
         shuttle(event.key.toLowerCase());
         break;
+      case "m":
+      case "M":
+        if (onNote === undefined) return;
+        video.current?.pause();
+        onNote();
+        break;
       case "Home":
         watched.current?.seekFrame(0);
         break;
@@ -284,6 +329,7 @@ function VideoPlayer({
         >
           {media.captions ? <track kind="captions" src={media.captions} default /> : null}
         </video>
+        {over ? <div className={css.over}>{over}</div> : null}
         {badge ? <span className={css.badge}>{badge}</span> : null}
       </div>
       <div className={css.scrubber}>
@@ -301,6 +347,7 @@ function VideoPlayer({
           aria-label={words.position}
           onInput={(event) => watched.current?.seekFrame(Number(event.currentTarget.value))}
         />
+        {lanes ? <Lanes lanes={lanes} duration={duration} /> : null}
       </div>
       <div className={css.controls}>
         <Button

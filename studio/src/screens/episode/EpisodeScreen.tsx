@@ -10,9 +10,11 @@ import { episodeSearch, routes } from "../../app/routes";
 import { time } from "../../language/format";
 import type { EpisodeMeta } from "../../live/episode";
 import type { Connection } from "../../live/sse";
-import { Player } from "../../media/Player";
+import { Player, type PlayerControl } from "../../media/Player";
 import { Button, Empty, Notice, Skeleton, ui } from "../../ui/ui";
+import { useNotes } from "../notes/useNotes";
 import { PreviewDialog } from "../preview/PreviewDialog";
+import { atLeast } from "../roles";
 import { BatchBar } from "./BatchBar";
 import { CompileBar } from "./CompileBar";
 import { EpisodeProvider, useEpisode, useEpisodeKey } from "./EpisodeContext";
@@ -156,7 +158,8 @@ function Episode() {
 /** The committed version of what is selected: never a preview. */
 function Stage({ segment, tab }: { readonly segment: Schemas["Segment"] | undefined; readonly tab: Tab }) {
   const words = useWords();
-  const { feed } = useEpisode();
+  const { feed, role } = useEpisode();
+  const control = useRef<PlayerControl>(null);
   const assets = useEpisodeKey<readonly string[]>("assets") ?? [];
   const musicId =
     assets.find((id) => feed.store.get<Schemas["Asset"]>(`asset:${id}`)?.kind === "music") ?? null;
@@ -168,23 +171,31 @@ function Stage({ segment, tab }: { readonly segment: Schemas["Segment"] | undefi
     () => void (assetId && feed.refresh({ what: "asset", id: assetId })),
     [feed, assetId],
   );
+  const taken = useNotes(version, control, atLeast(role, "reviewer"));
   return (
-    <Player
-      key={assetId}
-      words={words}
-      label={`${asset?.label ?? words[tab]}, ${version ? words.committedVersion(version.number) : words.noVersion}`}
-      badge={version ? words.committedVersion(version.number) : words.noVersion}
-      onExpired={renew}
-      media={{
-        kind: tab,
-        url: version ? (version.proxy_url ?? version.url) : null,
-        poster: version?.thumbnail_url ?? image?.committed?.thumbnail_url ?? null,
-        filmstrip: version?.filmstrip_url ?? null,
-        fps: version?.fps ?? null,
-        duration: version?.duration ?? null,
-        aspectRatio: version?.aspect_ratio ?? image?.committed?.aspect_ratio ?? null,
-      }}
-    />
+    <>
+      <Player
+        key={assetId}
+        control={control}
+        lanes={taken.lanes}
+        over={taken.over}
+        onNote={taken.begin}
+        words={words}
+        label={`${asset?.label ?? words[tab]}, ${version ? words.committedVersion(version.number) : words.noVersion}`}
+        badge={version ? words.committedVersion(version.number) : words.noVersion}
+        onExpired={renew}
+        media={{
+          kind: tab,
+          url: version ? (version.proxy_url ?? version.url) : null,
+          poster: version?.thumbnail_url ?? image?.committed?.thumbnail_url ?? null,
+          filmstrip: version?.filmstrip_url ?? null,
+          fps: version?.fps ?? null,
+          duration: version?.duration ?? null,
+          aspectRatio: version?.aspect_ratio ?? image?.committed?.aspect_ratio ?? null,
+        }}
+      />
+      {taken.panel}
+    </>
   );
 }
 

@@ -19,9 +19,10 @@ import type { Cell, Look } from "../../live/board";
 import type { Connection } from "../../live/sse";
 import { ComparePlayer } from "../../media/ComparePlayer";
 import type { CompareMode } from "../../media/compare";
-import { Player } from "../../media/Player";
+import { Player, type PlayerControl } from "../../media/Player";
 import { Button, Dialog, Notice, TextArea, ui } from "../../ui/ui";
 import { useEpisode, useEpisodeKey } from "../episode/EpisodeContext";
+import { useNotes } from "../notes/useNotes";
 import { playableOf } from "../playable";
 import { atLeast } from "../roles";
 import css from "./preview.module.css";
@@ -39,6 +40,9 @@ interface PreviewDialogProps {
 type Panel = "none" | "reject";
 
 const DECIDED: ReadonlySet<Look> = new Set(["committing", "done", "rejected", "failed"]);
+
+/** A decision names at most so many notes. */
+const MOST_ASKED = 50;
 
 /** Keys count only this long after the dialog opened by itself under somebody who was typing. */
 const SETTLE_MS = 600;
@@ -65,6 +69,9 @@ export function PreviewDialog({ run, opened, onClose, onRegenerate }: PreviewDia
   const [comparing, setComparing] = useState(false);
   const [mode, setMode] = useState<CompareMode>("wipe");
   const [, navigate] = useLocation();
+  const control = useRef<PlayerControl>(null);
+  /** Notes that the rejection does not ask for. */
+  const [passed, setPassed] = useState<ReadonlySet<string>>(new Set());
   const openedAt = useRef(performance.now());
   const left = useTimeLeft(run.deadline);
 
@@ -96,7 +103,15 @@ export function PreviewDialog({ run, opened, onClose, onRegenerate }: PreviewDia
         : flow?.canDecide
           ? null
           : words.looks.committing;
-  const suggested = Object.fromEntries(Object.entries(changes).filter(([, text]) => text.trim() !== ""));
+  const taken = useNotes(version, control, mayDecide);
+  const open = taken.notes.filter((n) => !n.resolved);
+  const asks = open.filter((n) => !passed.has(n.id)).slice(0, MOST_ASKED);
+  const added = [changes.prompt_modifications.trim(), ...asks.map((n) => n.change)]
+    .filter(Boolean)
+    .join("\n");
+  const suggested = Object.fromEntries(
+    Object.entries({ ...changes, prompt_modifications: added }).filter(([, text]) => text.trim() !== ""),
+  );
   const hasChanges = Object.keys(suggested).length > 0;
 
   const call = (send: (header: { "Idempotency-Key": string }) => Promise<unknown>) => async () => {
@@ -130,6 +145,7 @@ export function PreviewDialog({ run, opened, onClose, onRegenerate }: PreviewDia
       feedback,
       suggestedChanges: hasChanges ? suggested : null,
       ...(hasChanges ? { regenerate: again } : {}),
+      noteIds: asks.map((n) => n.id),
     });
     if (!taken) return;
     // Once a next run works, the rejected preview is not offered again.
@@ -174,6 +190,7 @@ export function PreviewDialog({ run, opened, onClose, onRegenerate }: PreviewDia
     const key = event.key.toLowerCase();
     if (key === "a") void approve();
     else if (key === "r") setPanel("reject");
+    else if (key === "m") taken.begin();
     else if (key === "g" && mayEdit) onRegenerate();
     else if (key === "j") goTo(1);
     else if (key === "k") goTo(-1);
@@ -254,8 +271,13 @@ export function PreviewDialog({ run, opened, onClose, onRegenerate }: PreviewDia
                 playOnce={opened === "by-person" && version.photosensitivity_warning === null}
                 onExpired={refresh}
                 media={playableOf(version)}
+                control={control}
+                lanes={taken.lanes}
+                over={taken.over}
+                onNote={taken.begin}
               />
             ) : null}
+            {comparing ? null : taken.panel}
             {asset.committed?.url ? (
               <Button
                 className={css.compare}
@@ -307,11 +329,31 @@ export function PreviewDialog({ run, opened, onClose, onRegenerate }: PreviewDia
               value={changes.character_prompt}
               onChange={(e) => setChanges({ ...changes, character_prompt: e.currentTarget.value })}
             />
-            {changes.prompt_modifications.trim() && version ? (
+            {open.length > 0 ? (
+              <fieldset className={css.asks}>
+                <legend>{words.note.askFor}</legend>
+                {open.map((n) => (
+                  <label key={n.id} className={ui.row}>
+                    <input
+                      type="checkbox"
+                      checked={!passed.has(n.id)}
+                      onChange={(e) => {
+                        const next = new Set(passed);
+                        if (e.currentTarget.checked) next.delete(n.id);
+                        else next.add(n.id);
+                        setPassed(next);
+                      }}
+                    />
+                    <span dir="auto">{n.change}</span>
+                  </label>
+                ))}
+              </fieldset>
+            ) : null}
+            {added && version ? (
               <p className={css.merged} dir="auto">
                 <b>{words.mergedDirections}</b>
                 <br />
-                {`${version.directions}\n${changes.prompt_modifications}`}
+                {`${version.directions}\n${added}`}
               </p>
             ) : null}
             {hasChanges && mayEdit ? (
