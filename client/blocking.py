@@ -201,6 +201,7 @@ class Assets(Group[assets.Assets]):
     save_draft = blocking(assets.Assets.save_draft)
     discard_draft = blocking(assets.Assets.discard_draft)
     regenerate = blocking(assets.Assets.regenerate)
+    estimate = blocking(assets.Assets.estimate)
     runs = listing(assets.Assets.runs)
     versions = listing(assets.Assets.versions)
     add_version = blocking(assets.Assets.add_version)
@@ -243,6 +244,8 @@ class Bulk(Group[bulk.Bulk]):
 
 class Batches(Group[batches.Batches]):
     create = blocking(batches.Batches.create)
+    estimate = blocking(batches.Batches.estimate)
+    estimate_render = blocking(batches.Batches.estimate_render)
     generate_segments = blocking(batches.Batches.generate_segments)
     render = blocking(batches.Batches.render)
     all = listing(batches.Batches.all)
@@ -254,6 +257,7 @@ class Batches(Group[batches.Batches]):
 
 class Films(Group[films.Films]):
     create = blocking(films.Films.create)
+    estimate = blocking(films.Films.estimate)
     get = blocking(films.Films.get)
     all = listing(films.Films.all)
     cancel = blocking(films.Films.cancel)

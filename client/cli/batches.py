@@ -9,6 +9,7 @@ import typer
 from client.cleanup import cancel_on_error
 from client.cli import formatting
 from client.cli.command import command
+from client.cli.estimates import DryRun, report_estimate
 from client.cli.exit_codes import UsageError, WorkFailed
 from client.cli.film_options import FilmOptions, FilmSettings, parse_segments
 from client.cli.films import OutputOption, save_film
@@ -50,6 +51,7 @@ async def generate(
         bool,
         typer.Option("--wait/--no-wait", help="Wait until the batch ends or needs a review; Ctrl-C cancels the batch."),
     ] = True,
+    dry_run: DryRun = False,
     project: ProjectOption = None,
 ) -> None:
     """Generate the missing assets of an episode, segment by segment. Each video waits for your review.
@@ -72,6 +74,11 @@ async def generate(
     }
     async with session.connect() as client:
         found = await find_episode(client, episode, project)
+        if dry_run:
+            wanted = {name: policy[name] for name in ("mode", "batch_size", "start_from")}
+            chosen = parse_segments(found, segments)
+            report_estimate(session, await client.batches.estimate(found.id, segment_ids=chosen, **wanted))
+            return
         start = client.batches.create(found.id, segment_ids=parse_segments(found, segments), **policy)
         async with cancel_on_error(start, lambda started: client.batches.cancel(started.id)) as batch:
             if wait:
@@ -99,6 +106,7 @@ async def render(
     narration_offset: FilmOptions.NarrationOffset = None,
     captions: FilmOptions.Captions = None,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the film; Ctrl-C cancels it.")] = True,
+    dry_run: DryRun = False,
     force: Force = False,
     project: ProjectOption = None,
 ) -> None:
@@ -119,6 +127,11 @@ async def render(
         check_output_file(output, force=force)
     async with session.connect() as client:
         found = await find_episode(client, episode, project)
+        if dry_run:
+            chosen = parse_segments(found, segments)
+            estimate = await client.batches.estimate_render(found.id, batch_size=at_once, segment_ids=chosen)
+            report_estimate(session, estimate)
+            return
         start = client.batches.render(found.id, batch_size=at_once, **settings.fields(found))
         async with cancel_on_error(start, lambda started: client.batches.cancel(started.id)) as batch:
             if not wait:

@@ -11,6 +11,7 @@ from rich.text import Text
 from client.api import AsyncRetake
 from client.cli import formatting
 from client.cli.command import command
+from client.cli.estimates import DryRun, report_estimate
 from client.cli.exit_codes import UsageError
 from client.cli.film_options import FilmOptions, FilmSettings
 from client.cli.follow import watch_episode
@@ -49,6 +50,7 @@ async def compile_(
     narration_offset: FilmOptions.NarrationOffset = None,
     captions: FilmOptions.Captions = None,
     force: Force = False,
+    dry_run: DryRun = False,
     project: ProjectOption = None,
 ) -> None:
     """Compile the committed versions of an episode into a film.
@@ -68,6 +70,10 @@ async def compile_(
     async with session.connect() as client:
         found = await find_episode(client, episode, project)
         fields = settings.fields(found)
+        if dry_run:
+            wanted = {name: fields.get(name) for name in ("segment_ids", "transition_style", "transitions")}
+            report_estimate(session, await client.films.estimate(found.id, **wanted))
+            return
         async with watch_episode(session, client, found) as (watcher, _):
             started, film = await compile_film(client, watcher, **fields)
         for number in _left_out(found, started.left_out):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.text import Text
@@ -10,6 +10,7 @@ from rich.text import Text
 from client.cleanup import cancel_on_error
 from client.cli import formatting
 from client.cli.command import command
+from client.cli.estimates import DryRun, report_estimate
 from client.cli.follow import follow_run, report_run
 from client.cli.lookup import find_asset, find_scope
 from client.cli.options import (
@@ -61,6 +62,7 @@ async def regenerate(
     wait: Annotated[
         bool, typer.Option("--wait/--no-wait", help="Wait for the preview; Ctrl-C cancels the run.")
     ] = True,
+    dry_run: DryRun = False,
     episode: EpisodeOption = None,
     project: ProjectOption = None,
 ) -> None:
@@ -72,14 +74,17 @@ async def regenerate(
     asset_kind = parse_kind(kind)
     async with session.connect() as client:
         found, asset = await find_asset(client, target, asset_kind, episode, project)
-        start = client.assets.regenerate(
-            asset.id,
-            directions=directions,
-            model=model,
-            settings=settings or None,
-            variants=variants,
-            suggested_changes=changes or None,
-        )
+        request: dict[str, Any] = {
+            "directions": directions,
+            "model": model,
+            "settings": settings or None,
+            "variants": variants,
+            "suggested_changes": changes or None,
+        }
+        if dry_run:
+            report_estimate(session, await client.assets.estimate(asset.id, **request))
+            return
+        start = client.assets.regenerate(asset.id, **request)
         async with cancel_on_error(start, lambda run: client.runs.cancel(run.id)) as run:
             if wait:
                 run = await follow_run(session, client, found, run.id)

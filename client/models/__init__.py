@@ -6,6 +6,7 @@ from client.models.base import AssetKind, Model, Money, Problem, Resource, Setti
 from client.models.batches import Batch, BatchItem, BatchStatus, StartedBatch
 from client.models.bulk import BulkOutcome, BulkResult, BulkTarget
 from client.models.episodes import AssetOutline, Episode, EpisodeOutline, Output, Revision, SegmentOutline
+from client.models.estimates import Estimate, MissingPiece, PlannedRun
 from client.models.films import Compilation, CompilationStatus, StartedCompilation
 from client.models.imports import Import, ImportStatus
 from client.models.notes import Note, NoteList
@@ -45,6 +46,7 @@ __all__ = [
     "Draft",
     "Episode",
     "EpisodeOutline",
+    "Estimate",
     "FeedEntry",
     "Health",
     "Import",
@@ -52,11 +54,13 @@ __all__ = [
     "Me",
     "Member",
     "Metrics",
+    "MissingPiece",
     "Model",
     "Money",
     "Note",
     "NoteList",
     "Output",
+    "PlannedRun",
     "Problem",
     "Project",
     "ProjectSettings",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from client.models import Asset, Run, Version
+from client.models import Asset, Estimate, Run, Version
 from client.models.base import Model
 from client.resources.base import Listing, Resource, path, without_none
 
@@ -53,6 +53,27 @@ class Assets(Resource):
             "suggested_changes": suggested_changes,
         }
         return await self._post(Run, path("assets", asset_id, "runs"), body, wait_s=wait_s, key=key)
+
+    async def estimate(
+        self,
+        asset_id: str,
+        *,
+        directions: str | None = None,
+        model: str | None = None,
+        settings: dict[str, Any] | None = None,
+        variants: int | None = None,
+        suggested_changes: dict[str, Any] | None = None,
+    ) -> Estimate:
+        """What `regenerate` would cost and how long it would take. Nothing is started."""
+        body = {
+            "directions": directions,
+            "model": model,
+            "settings": settings,
+            "variants": variants,
+            "suggested_changes": suggested_changes,
+            "dry_run": True,
+        }
+        return await self._post(Estimate, path("assets", asset_id, "runs"), body)
 
     def runs(self, asset_id: str, max_items: int | None = None, *, status: str | None = None) -> Listing[Run]:
         """The asset's runs, newest first."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from client.models import (
     Batch,
+    Estimate,
     StartedBatch,
 )
 from client.resources.base import Listing, Resource, parse, path, without_none
@@ -47,6 +48,32 @@ class Batches(Resource):
             fields["deadline_minutes"] = deadline_minutes
         request = Request("POST", path("episodes", episode_id, "batches"), json=fields, key=key or new_key())
         return parse(Batch, json_of(await self._transport.send(request)))
+
+    async def estimate(
+        self,
+        episode_id: str,
+        *,
+        mode: str | None = None,
+        batch_size: int | None = None,
+        start_from: int | None = None,
+        segment_ids: list[str] | None = None,
+    ) -> Estimate:
+        """What `create` would start, cost and take. Nothing is started."""
+        body = {
+            "mode": mode,
+            "batch_size": batch_size,
+            "start_from": start_from,
+            "segment_ids": segment_ids,
+            "dry_run": True,
+        }
+        return await self._post(Estimate, path("episodes", episode_id, "batches"), body)
+
+    async def estimate_render(
+        self, episode_id: str, *, batch_size: int | None = None, segment_ids: list[str] | None = None
+    ) -> Estimate:
+        """What `render` would start, cost and take. Nothing is started."""
+        body = {"batch_size": batch_size, "segment_ids": segment_ids, "dry_run": True}
+        return await self._post(Estimate, path("episodes", episode_id, "render"), body)
 
     async def generate_segments(
         self,

@@ -6,6 +6,7 @@ from typing import Any
 
 from client.models import (
     Compilation,
+    Estimate,
     StartedCompilation,
 )
 from client.resources.base import Listing, Resource, parse, path, without_none
@@ -33,6 +34,23 @@ class Films(Resource):
             "captions": captions,
         }
         return await self._post(StartedCompilation, path("episodes", episode_id, "compile"), body, key=key)
+
+    async def estimate(
+        self,
+        episode_id: str,
+        *,
+        segment_ids: list[str] | None = None,
+        transition_style: str | None = None,
+        transitions: list[dict[str, Any]] | None = None,
+    ) -> Estimate:
+        """How long `create` would take, and what the film would lack. Nothing is started."""
+        body = {
+            "segment_ids": segment_ids,
+            "transition_style": transition_style,
+            "transitions": transitions,
+            "dry_run": True,
+        }
+        return await self._post(Estimate, path("episodes", episode_id, "compile"), body)
 
     async def get(self, compilation_id: str, *, wait_s: float | None = None) -> Compilation:
         return await self._get(Compilation, path("compilation-jobs", compilation_id), wait_s=wait_s)

@@ -117,9 +117,11 @@ def answers(
     also: dict[int, str] | None = None,
     filters: str = "",
     not_modified: bool = False,
+    dry_run: type[BaseModel] | None = None,
 ) -> dict[str, Any]:
     """Keyword arguments for a route: its success (also under other statuses), its problems, the fields that its list
-    can be filtered by (with spaces between). `not_modified`: it takes If-None-Match."""
+    can be filtered by (with spaces between). `not_modified`: it takes If-None-Match. `dry_run`: what a request with
+    it gets."""
     success: dict[str, Any] = {"description": description}
     if model is not None:
         success["model"] = model
@@ -128,6 +130,11 @@ def answers(
     responses: Responses = errors(*slugs) | {status: success}
     for other, said in (also or {}).items():
         responses[other] = success | {"description": said}
+    if dry_run is not None:
+        at_rest = responses.get(200)
+        found: Any = dry_run if at_rest is None else at_rest["model"] | dry_run
+        said = "With `dry_run`: the estimate." + (f" Else: {at_rest['description']}" if at_rest else "")
+        responses[200] = {"description": said, "model": found}
     if not_modified:
         responses[304] = {"description": "Not changed since the response with this ETag."}
     extra = {"openapi_extra": {"parameters": [_filter(name) for name in filters.split()]}} if filters else {}

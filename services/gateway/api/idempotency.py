@@ -19,7 +19,7 @@ from services.gateway.api.context import RequestContext, UnitOfWork
 from services.gateway.api.headers import Prefer, Preference
 from services.gateway.api.problems import ProblemError
 from services.gateway.api.responses import Result
-from services.gateway.api.transactions import Endpoint, Route, endpoint
+from services.gateway.api.transactions import DryRun, Endpoint, Route, endpoint
 from services.gateway.domain.errors import Refusal
 from services.gateway.domain.idempotency import StoredResponse, request_fingerprint
 from services.gateway.domain.problems import Slug
@@ -62,11 +62,20 @@ async def run_once(
     prefer: Preference | None = None,
     body: bytes | None = None,
 ) -> Response:
-    """The response of `effect`, or the stored one. `body` identifies a request body that was streamed elsewhere.
+    """The response of `effect`, or the stored one; of a DryRun its result, and nothing is stored. `body` identifies a
+    request body that was streamed elsewhere.
 
     Raises ProblemError: malformed (the key), idempotency-in-flight, idempotency-mismatch.
     """
-    prefer = prefer or Preference(None)
+    try:
+        return await _run_once(context, effect, wait, prefer or Preference(None), body)
+    except DryRun as tried:
+        return tried.result.response()
+
+
+async def _run_once(
+    context: RequestContext, effect: Effect, wait: Wait | None, prefer: Preference, body: bytes | None
+) -> Response:
     key = _key(context.request)
     if key is None:
         result = await context.transaction(effect)

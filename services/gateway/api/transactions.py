@@ -12,6 +12,15 @@ from starlette.responses import Response
 from services.gateway.api.context import RequestContext, SignedIn, UnitOfWork
 from services.gateway.api.responses import Result
 
+
+class DryRun(Exception):
+    """Ends a transaction without its effects, and without storing anything under an idempotency key."""
+
+    def __init__(self, result: Result) -> None:
+        super().__init__("dry run")
+        self.result = result
+
+
 Route = Callable[..., Awaitable[Result]]
 """A route that works within a transaction: its parameter `work` is the UnitOfWork, the others are FastAPI's."""
 Endpoint = Callable[..., Awaitable[Response]]

@@ -56,6 +56,13 @@ async def start_batch(store: Store, caller: Caller, command: StartBatch) -> str:
 
     Raises Refusal not-found, busy, invalid, not-compilable, rate-limited, spend-cap-reached.
     """
+    batch = await prepare_batch(store, caller, command)
+    await advance_batch(store, batch.batch_id)
+    return batch.batch_id
+
+
+async def prepare_batch(store: Store, caller: Caller, command: StartBatch) -> Batch:
+    """The batch with its items, before its first run is admitted. Raises Refusal as `start_batch` does."""
     episode = caller.owned(await store.episodes.lock(command.episode_id), "episode")
     if live := await store.batches.live_batch(episode.episode_id):
         raise busy("The episode", live)
@@ -86,8 +93,7 @@ async def start_batch(store: Store, caller: Caller, command: StartBatch) -> str:
     batch = await store.batches.lock(batch_id)
     assert batch is not None
     await save_start(store, batch, len({segment_id for _, segment_id, _ in items if segment_id}))
-    await advance_batch(store, batch_id)
-    return batch_id
+    return batch
 
 
 async def _check_money(

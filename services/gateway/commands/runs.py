@@ -46,6 +46,19 @@ async def start_run(store: Store, caller: Caller, command: StartRun) -> StartedR
 
     Raises Refusal not-found, busy, invalid, rate-limited, spend-cap-reached.
     """
+    spec, waiting = await specify_run(store, caller, command)
+    decision_id = None
+    if waiting:
+        spec = replace(spec, batch_id=waiting.batch_id, review_timeout_s=waiting.request.review_timeout_s)
+        decision_id = await _close_preview(store, waiting, spec)
+    run_id = await admit_run(store, spec)
+    if batch_id := await store.batches.live_batch(spec.asset.episode_id):
+        await store.wake_batch(batch_id)
+    return StartedRun(run_id, decision_id)
+
+
+async def specify_run(store: Store, caller: Caller, command: StartRun) -> tuple[RunSpec, Run | None]:
+    """The run that may be admitted, and the preview that it closes. Raises Refusal as `start_run` does."""
     asset = await lock_asset(store, caller, command.asset_id)
     waiting = await _waiting_preview(store, asset)
     base = await store.assets.base_of(asset.asset_id)
@@ -67,14 +80,7 @@ async def start_run(store: Store, caller: Caller, command: StartRun) -> StartedR
     if not 1 <= command.variants <= MAX_VARIANTS:
         raise invalid(("/variants", f"must be from 1 to {MAX_VARIANTS}"))
     await check_run(store, spec)
-    decision_id = None
-    if waiting:
-        spec = replace(spec, batch_id=waiting.batch_id, review_timeout_s=waiting.request.review_timeout_s)
-        decision_id = await _close_preview(store, waiting, spec)
-    run_id = await admit_run(store, spec)
-    if batch_id := await store.batches.live_batch(asset.episode_id):
-        await store.wake_batch(batch_id)
-    return StartedRun(run_id, decision_id)
+    return spec, waiting
 
 
 async def _waiting_preview(store: Store, asset: Asset) -> Run | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from services.gateway.queries.episodes import EpisodeQueries
+from services.gateway.queries.estimates import EstimateQueries
 from services.gateway.queries.films import FilmQueries
 from services.gateway.queries.live import LiveQueries
 from services.gateway.queries.notes import NoteQueries
 from services.gateway.queries.projects import ProjectQueries
 
 
-class Queries(EpisodeQueries, FilmQueries, ProjectQueries, LiveQueries, NoteQueries):
+class Queries(EpisodeQueries, FilmQueries, ProjectQueries, LiveQueries, NoteQueries, EstimateQueries):
     """Reads for one caller on one connection."""

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+import asyncpg
+
 from services.gateway.domain.assets import Asset, Draft, NewAsset, RunBase
 from services.gateway.domain.episodes import Episode
 from services.gateway.domain.projects import Project
@@ -21,7 +23,7 @@ _ASSET: Final = """
     select a.asset_id, a.project_id, p.owner_id, a.episode_id, a.segment_id, s.number as segment_number, a.kind,
            a.label, a.draft, a.active_run_id, a.committed_version_id, a.revision
     from assets a join projects p using (project_id) left join segments s on s.segment_id = a.segment_id
-    where a.asset_id = $1 and a.deleted_at is null for no key update of a
+    where a.asset_id = $1 and a.deleted_at is null
 """
 _BASE: Final = """
     select p.project_id, p.owner_id, p.name, p.description, p.settings, p.settings_revision, p.revision, e.output,
@@ -84,8 +86,11 @@ class AssetRepository:
 
     async def lock(self, asset_id: str) -> Asset | None:
         """None if it is absent or deleted."""
-        row = await self._db.fetchrow(_ASSET, asset_id)
-        return Asset(**dict(row) | {"kind": AssetKind(row["kind"])}) if row else None
+        return _asset(await self._db.fetchrow(_ASSET + "for no key update of a", asset_id))
+
+    async def get(self, asset_id: str) -> Asset | None:
+        """None if it is absent or deleted. Others may change it meanwhile."""
+        return _asset(await self._db.fetchrow(_ASSET, asset_id))
 
     async def of_segment(self, segment_id: str, kind: AssetKind) -> str | None:
         found: str | None = await self._db.fetchval(
@@ -177,3 +182,7 @@ class AssetRepository:
 
 async def narration_scripts(connection: Connection, episode_id: str) -> list[str]:
     return [r["script"] for r in await connection.fetch(_NARRATIONS, episode_id)]
+
+
+def _asset(row: asyncpg.Record | None) -> Asset | None:
+    return Asset(**dict(row) | {"kind": AssetKind(row["kind"])}) if row else None

@@ -16,11 +16,11 @@ from typing import Any, Protocol
 
 from services.generator.domain.calls import Call, Handle
 from services.generator.domain.frames import Frame
-from services.generator.domain.pricing import Quote, quote
 from services.generator.domain.runs import Lane
 from services.generator.domain.tolerances import ExpectedOutput
 from shared.contracts.catalogue import Catalogue, Model
 from shared.contracts.frame_rates import Rate, rate_number
+from shared.contracts.pricing import Quote, quote
 from shared.contracts.values import AssetKind, Cost
 from shared.core.errors import Permanent, RetakeError, Retryable
 

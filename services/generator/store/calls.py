@@ -11,12 +11,12 @@ import asyncpg
 
 from services.generator import metrics
 from services.generator.domain.calls import Call, CallState, Handle
-from services.generator.domain.pricing import Quote
 from services.generator.domain.problems import spend_cap_currency, spend_cap_reached
 from services.generator.domain.runs import failed
 from services.generator.domain.states import RunState
 from services.generator.providers.base import CandidateRequest
 from services.generator.store.rows import RUN, UNKNOWN_CHARGES, run_of
+from shared.contracts.pricing import Quote
 from shared.contracts.values import Cost, Problem, SpendCap
 from shared.core.clock import Clock
 from shared.core.errors import Fenced, Permanent

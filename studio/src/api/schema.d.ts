@@ -3169,6 +3169,38 @@ export interface components {
             next_cursor: string | null;
         };
         /**
+         * Estimate
+         * @description The estimate of a request with `dry_run`. Nothing was started or stored.
+         */
+        Estimate: {
+            /**
+             * Cost
+             * @description The total per currency; empty: no runs.
+             */
+            cost: components["schemas"]["Money"][];
+            /**
+             * Dry Run
+             * @description Always true.
+             * @constant
+             */
+            dry_run: true;
+            /**
+             * Missing
+             * @description What would still be missing, in film order.
+             */
+            missing: components["schemas"]["MissingPiece"][];
+            /**
+             * Runs
+             * @description Every run that would be started, if each preview is accepted.
+             */
+            runs: components["schemas"]["PlannedRun"][];
+            /**
+             * Seconds
+             * @description About how long it takes, without reviews; null: a model has not been used in this project yet.
+             */
+            seconds: number | null;
+        };
+        /**
          * EventProblem
          * @description What failed, why, and what the reader can do about it.
          */
@@ -3579,6 +3611,12 @@ export interface components {
              * @default 1
              */
             batch_size?: number;
+            /**
+             * Dry Run
+             * @description true: nothing is started or stored; the response is 200 with the estimate of it.
+             * @default false
+             */
+            dry_run?: boolean;
             /**
              * Mode
              * @description sequential: a segment starts when the previous one is accepted; parallel: several segments at the same time.
@@ -4202,6 +4240,33 @@ export interface components {
             videos_generated: number;
         };
         /**
+         * MissingPiece
+         * @description What would still be missing at the end.
+         */
+        MissingPiece: {
+            /**
+             * Cause
+             * @description Why it would be missing, for users.
+             */
+            cause: string;
+            /**
+             * Kind
+             * @description The kind of asset.
+             * @enum {string}
+             */
+            kind: "video" | "starting_image" | "image" | "narration" | "music";
+            /**
+             * Recovery
+             * @description What you can do about it.
+             */
+            recovery: string;
+            /**
+             * Segment Number
+             * @description The segment's number in film order, from 1; null: music.
+             */
+            segment_number: number | null;
+        };
+        /**
          * Model
          * @description A model that can be used, with its settings.
          */
@@ -4406,6 +4471,12 @@ export interface components {
              */
             deadline_minutes?: number | null;
             /**
+             * Dry Run
+             * @description true: nothing is started or stored; the response is 200 with the estimate of it.
+             * @default false
+             */
+            dry_run?: boolean;
+            /**
              * Mode
              * @description sequential: a segment starts when the previous one is accepted; parallel: several segments at the same time.
              * @default sequential
@@ -4446,6 +4517,12 @@ export interface components {
             audio_config?: components["schemas"]["AudioConfig"];
             /** @description Captions of the narrations. The default is soft. */
             captions?: components["schemas"]["CaptionMode"];
+            /**
+             * Dry Run
+             * @description true: nothing is started or stored; the response is 200 with the estimate of it.
+             * @default false
+             */
+            dry_run?: boolean;
             /**
              * Segment Ids
              * @description The segments in a custom order; null: all committed segments in film order.
@@ -4952,6 +5029,12 @@ export interface components {
              */
             directions?: string | null;
             /**
+             * Dry Run
+             * @description true: nothing is started or stored; the response is 200 with the estimate of it.
+             * @default false
+             */
+            dry_run?: boolean;
+            /**
              * Model
              * @description The slug of the model, such as `animatic/camera`; null: the draft's, else the project's default.
              * @example animatic/camera
@@ -5455,6 +5538,57 @@ export interface components {
              * @example 5.042
              */
             made: string | number;
+        };
+        /**
+         * PlannedRun
+         * @description A run that would be started.
+         */
+        PlannedRun: {
+            /**
+             * Asset Id
+             * Format: uuid
+             * @description UUIDv7, opaque.
+             * @example 01980000-0000-7000-8000-000000000001
+             */
+            asset_id: string;
+            /** @description By the model's price, of all variants together; 0: free of charge. */
+            cost: components["schemas"]["Money"];
+            /**
+             * Kind
+             * @description The kind of asset.
+             * @enum {string}
+             */
+            kind: "video" | "starting_image" | "image" | "narration" | "music";
+            /**
+             * Model
+             * @description The slug of the model; null: the named model cannot be used.
+             */
+            model: string | null;
+            /**
+             * Provider
+             * @description The provider, such as animatic or replicate.
+             */
+            provider: string | null;
+            /**
+             * Seconds
+             * @description The median of the model's newest runs in this project; null: it has not been used here yet.
+             */
+            seconds: number | null;
+            /**
+             * Segment Id
+             * @description The segment; null: the asset belongs to the episode, such as music.
+             */
+            segment_id: string | null;
+            /**
+             * Segment Number
+             * @description The segment's number in film order, from 1; null: music.
+             */
+            segment_number: number | null;
+            /**
+             * Variants
+             * @description The number of versions to choose from.
+             */
+            variants: number;
         };
         /**
          * PreviewReadyEvent
@@ -6149,6 +6283,12 @@ export interface components {
              */
             changes?: components["schemas"]["SuggestedChanges"];
             /**
+             * Dry Run
+             * @description true: nothing is started or stored; the response is 200 with the estimate of it.
+             * @default false
+             */
+            dry_run?: boolean;
+            /**
              * Keep Original
              * @description Whether to keep the replaced version after the new one is committed.
              * @default true
@@ -6224,6 +6364,12 @@ export interface components {
             batch_size?: number;
             /** @description Captions of the narrations. The default is soft. */
             captions?: components["schemas"]["CaptionMode"];
+            /**
+             * Dry Run
+             * @description true: nothing is started or stored; the response is 200 with the estimate of it.
+             * @default false
+             */
+            dry_run?: boolean;
             /**
              * Segment Ids
              * @description The segments in a custom order; null: all committed segments in film order.
@@ -9394,7 +9540,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The work at rest, with `Prefer: wait`. */
+            /** @description With `dry_run`: the estimate. Else: The work at rest, with `Prefer: wait`. */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
@@ -9403,7 +9549,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Run"];
+                    "application/json": components["schemas"]["Run"] | components["schemas"]["Estimate"];
                 };
             };
             /** @description Success */
@@ -10404,7 +10550,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The work at rest, with `Prefer: wait`. */
+            /** @description With `dry_run`: the estimate. Else: The work at rest, with `Prefer: wait`. */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
@@ -10413,7 +10559,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Batch"];
+                    "application/json": components["schemas"]["Batch"] | components["schemas"]["Estimate"];
                 };
             };
             /** @description Success */
@@ -10562,6 +10708,18 @@ export interface operations {
             };
         };
         responses: {
+            /** @description With `dry_run`: the estimate. */
+            200: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Estimate"];
+                };
+            };
             /** @description Success */
             202: {
                 headers: {
@@ -10609,6 +10767,18 @@ export interface operations {
             };
         };
         responses: {
+            /** @description With `dry_run`: the estimate. */
+            200: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Estimate"];
+                };
+            };
             /** @description Success */
             202: {
                 headers: {
@@ -10828,7 +10998,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The work at rest, with `Prefer: wait`. */
+            /** @description With `dry_run`: the estimate. Else: The work at rest, with `Prefer: wait`. */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
@@ -10837,7 +11007,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Batch"];
+                    "application/json": components["schemas"]["Batch"] | components["schemas"]["Estimate"];
                 };
             };
             /** @description Success */
@@ -13067,7 +13237,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The work at rest, with `Prefer: wait`. */
+            /** @description With `dry_run`: the estimate. Else: The work at rest, with `Prefer: wait`. */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
@@ -13076,7 +13246,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Run"];
+                    "application/json": components["schemas"]["Run"] | components["schemas"]["Estimate"];
                 };
             };
             /** @description Success */

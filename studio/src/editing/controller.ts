@@ -138,7 +138,8 @@ export class AssetController {
         params: { path: { asset_id: this.state.assetId }, header: { "Idempotency-Key": idempotencyKey() } },
         body: { ...bodyOf(values), variants },
       });
-      if (data?.updated_at) this.set(editing.started(this.state, data.id, data.updated_at));
+      const run = data && "id" in data ? data : null;
+      if (run?.updated_at) this.set(editing.started(this.state, run.id, run.updated_at));
     } catch (error) {
       const problem = refusalOf(error);
       this.onRefused(problem);
@@ -211,8 +212,8 @@ function savedDraft(asset: Schemas["Asset"], committed: editing.Values): editing
   };
 }
 
-/** Only what was changed: the gateway has the rest. */
-function bodyOf({ directions, model, parameters }: editing.Values): Record<string, unknown> {
+/** What a run is requested with: only what was changed, the gateway has the rest. */
+export function bodyOf({ directions, model, parameters }: editing.Values): Record<string, unknown> {
   return {
     ...(directions ? { directions } : {}),
     ...(model ? { model } : {}),

@@ -483,6 +483,11 @@ export const en = {
   styleOfSegmentHint: "Added to the project's style, for this segment's prompts.",
   charactersOfSegment: "Characters of this segment",
   charactersOfSegmentHint: "Added to the project's text about the characters.",
+  about: {
+    text: (parts: readonly string[]) => (parts.length > 0 ? `About ${parts.join(", ")}` : ""),
+    runs: (n: number) => `${n} runs`,
+    free: "free of charge",
+  },
   note: {
     add: "Add a note",
     addHere: "Note here",

@@ -434,6 +434,11 @@ export const zhHans: Words = {
   styleOfSegmentHint: "附加到项目风格之后，用于本片段的提示词。",
   charactersOfSegment: "本片段的角色",
   charactersOfSegmentHint: "附加到项目的角色描述之后。",
+  about: {
+    text: (parts) => (parts.length > 0 ? `约 ${parts.join("，")}` : ""),
+    runs: (n) => `${n} 次生成`,
+    free: "免费",
+  },
   note: {
     add: "添加批注",
     addHere: "在此处批注",

@@ -21,13 +21,14 @@ from typer.testing import CliRunner
 from client import errors
 from client.cli import completion, formatting
 from client.cli.command import command, execute
+from client.cli.estimates import summary
 from client.cli.exit_codes import Code, Stopped, UsageError, WorkFailed, code_of
 from client.cli.film_plan import make_plan
 from client.cli.main import build
 from client.cli.options import SubjectEpisode
 from client.cli.preview import present
 from client.cli.session import Session, plain
-from client.models import Run, Version
+from client.models import Estimate, Run, Version
 from tests.unit.client.fake import Gateway, ok
 
 GROUPS = {
@@ -460,3 +461,12 @@ def test_a_completion_script_names_the_command(shell: str) -> None:
 def test_without_a_gateway_the_shell_is_offered_no_names(here: Path) -> None:
     assert completion.episodes("") == []
     assert completion.projects("L") == []
+
+
+def test_an_estimate_says_about_what_it_costs_and_that_nothing_was_started() -> None:
+    runs = [{"asset_id": "a", "kind": "video", "cost": {"amount": "0.42", "currency": "USD"}, "seconds": 41}]
+    known = Estimate.model_validate(
+        {"runs": runs, "cost": [{"amount": "0.420000", "currency": "USD"}], "seconds": 125, "missing": []}
+    )
+    assert summary(known) == "Nothing was started. 1 run, about 0.42 USD, about 2:05 min"
+    assert summary(Estimate(runs=[], cost=[], seconds=None)) == "Nothing was started. 0 runs, duration not known yet"

@@ -62,8 +62,8 @@ GET /episodes/{episode_id}/batches 200
 POST /episodes/{episode_id}/batches 202,200 busy,spend-cap-reached,storage-full
 POST /episodes/{episode_id}/render 202,200 busy,spend-cap-reached,storage-full,not-compilable
 POST /episodes/{episode_id}/bulk 200
-POST /episodes/{episode_id}/generate-segments 202 busy,spend-cap-reached,storage-full
-POST /episodes/{episode_id}/compile 202 not-compilable,storage-full
+POST /episodes/{episode_id}/generate-segments 202,200 busy,spend-cap-reached,storage-full
+POST /episodes/{episode_id}/compile 202,200 not-compilable,storage-full
 GET /episodes/{episode_id}/compilation-jobs 200
 GET /segments/{segment_id} 200
 PATCH^ /segments/{segment_id} 200

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
@@ -17,9 +17,12 @@ from services.gateway.api.prefer_wait import get_at_rest, until_rest
 from services.gateway.api.problems import invalid
 from services.gateway.api.responses import Result, accepted, json_response, location
 from services.gateway.api.schemas.batches import Batch, BatchList, GenerateSegments, NewBatch, Resumption, Started
+from services.gateway.api.schemas.estimates import Estimate
 from services.gateway.api.schemas.films import Render
+from services.gateway.api.transactions import DryRun
 from services.gateway.commands.batches import StartBatch, cancel_batch, pause_batch, resume_batch, start_batch
-from services.gateway.domain.accounts import Role
+from services.gateway.commands.estimates import estimate_batch
+from services.gateway.domain.accounts import Caller, Role
 from services.gateway.domain.omitted import OMITTED
 from services.gateway.domain.problems import Slug
 
@@ -40,7 +43,7 @@ async def batches(episode_id: EpisodeId, page: Paging, work: Snapshot) -> Respon
 
 @router.post(
     "/episodes/{episode_id}/batches",
-    **answers(Batch, *WITH_BODY, *POST, *WORK, **_LONG),
+    **answers(Batch, *WITH_BODY, *POST, *WORK, dry_run=Estimate, **_LONG),
     summary="Generate many segments (editor)",
 )
 @idempotent(until_rest("batch"))
@@ -58,12 +61,12 @@ async def start(episode_id: EpisodeId, body: NewBatch, work: UnitOfWork) -> Resu
         body.segment_ids,
         body.deadline_minutes if "deadline_minutes" in sent else OMITTED,
     )
-    return await _start(work, command)
+    return await _start(work, command, body.dry_run)
 
 
 @router.post(
     "/episodes/{episode_id}/render",
-    **answers(Batch, *WITH_BODY, *POST, *WORK, Slug.NOT_COMPILABLE, **_LONG),
+    **answers(Batch, *WITH_BODY, *POST, *WORK, Slug.NOT_COMPILABLE, dry_run=Estimate, **_LONG),
     summary="Generate all, approve all, compile (editor)",
 )
 @idempotent(until_rest("batch"))
@@ -72,17 +75,24 @@ async def render(episode_id: EpisodeId, body: Render, work: UnitOfWork) -> Resul
     size = body.batch_size if "batch_size" in body.model_fields_set else None
     film = compile_command(episode_id, body)
     command = StartBatch(episode_id, "parallel", size, auto_approve=True, segment_ids=body.segment_ids, compile=film)
-    return await _start(work, command)
+    return await _start(work, command, body.dry_run)
 
 
-async def _start(work: UnitOfWork, command: StartBatch) -> Result:
+async def _start(work: UnitOfWork, command: StartBatch, dry_run: bool) -> Result:
     caller = await work.require_role("episode", command.episode_id, Role.EDITOR)
+    if dry_run:
+        await _estimate(work, caller, command)
     return await _accepted(work, await start_batch(work.store, caller, command))
+
+
+async def _estimate(work: UnitOfWork, caller: Caller, command: StartBatch) -> NoReturn:
+    estimate = await estimate_batch(work.store, caller, command)
+    raise DryRun(Result(200, await work.queries.estimate(caller.project_id, estimate)))
 
 
 @router.post(
     "/episodes/{episode_id}/generate-segments",
-    **answers(Started, *WITH_BODY, *POST, *WORK, status=202),
+    **answers(Started, *WITH_BODY, *POST, *WORK, status=202, dry_run=Estimate),
     tags=["workflow"],
     summary="Generate segment by segment (editor)",
 )
@@ -95,6 +105,8 @@ async def generate_segments(episode_id: EpisodeId, body: GenerateSegments, work:
         episode_id, body.mode, size, body.start_from, body.auto_approve if "auto_approve" in sent else None
     )
     caller = await work.require_role("episode", episode_id, Role.EDITOR)
+    if body.dry_run:
+        await _estimate(work, caller, command)
     batch_id = await start_batch(work.store, caller, command)
     batch = await work.queries.batch(batch_id)
     started = Started(job_id=batch_id, total_segments=batch.total, status="started")

@@ -20,6 +20,7 @@ from services.gateway.api.idempotency import idempotent, run_once
 from services.gateway.api.path_ids import EpisodeId, FilmId
 from services.gateway.api.prefer_wait import get_at_rest, until_rest
 from services.gateway.api.responses import Result, accepted, json_response, location
+from services.gateway.api.schemas.estimates import Estimate
 from services.gateway.api.schemas.films import (
     Compilation,
     CompilationList,
@@ -27,7 +28,7 @@ from services.gateway.api.schemas.films import (
     FilmRating,
     NewCompilation,
 )
-from services.gateway.api.transactions import transactional
+from services.gateway.api.transactions import DryRun, transactional
 from services.gateway.commands.films import (
     CompileEpisode,
     StillCommitting,
@@ -36,7 +37,11 @@ from services.gateway.commands.films import (
     rate_film,
 )
 from services.gateway.domain.accounts import Role
+from services.gateway.domain.estimates import Estimate as Expected
+from services.gateway.domain.estimates import MissingPiece
 from services.gateway.domain.problems import Slug
+from shared.contracts.messages import problem_text
+from shared.contracts.values import AssetKind
 
 router = APIRouter(tags=["films"], dependencies=[Depends(json_only)])
 
@@ -54,7 +59,9 @@ async def compilations(episode_id: EpisodeId, page: Paging, work: Snapshot) -> R
 
 @router.post(
     "/episodes/{episode_id}/compile",
-    **answers(CompilationStarted, *WITH_BODY, *POST, Slug.NOT_COMPILABLE, Slug.STORAGE_FULL, status=202),
+    **answers(
+        CompilationStarted, *WITH_BODY, *POST, Slug.NOT_COMPILABLE, Slug.STORAGE_FULL, status=202, dry_run=Estimate
+    ),
     tags=["workflow"],
     summary="Compile committed versions into a film (editor)",
 )
@@ -66,18 +73,24 @@ async def compile_(episode_id: EpisodeId, body: NewCompilation, prefer: Prefer, 
         project_id = (await work.require_role("episode", episode_id, Role.EDITOR)).project_id
 
     async def attempt(last_try: bool) -> Response:
-        effect = partial(_compile, command=command, last_try=last_try)
+        effect = partial(_compile, command=command, last_try=last_try, dry_run=body.dry_run)
         return await run_once(context, effect, wait=until_estimate(project_id), prefer=prefer)
 
     return await retry_while_committing(context, project_id, attempt)
 
 
-async def _compile(work: UnitOfWork, command: CompileEpisode, last_try: bool) -> Result:
+async def _compile(work: UnitOfWork, command: CompileEpisode, last_try: bool, dry_run: bool) -> Result:
     caller = await work.require_role("episode", command.episode_id, Role.EDITOR)
     compiled = await compile_episode(work.store, caller, command, last_try=last_try)
     if isinstance(compiled, StillCommitting):
         raise StillCommittingError
     film = await work.queries.compilation(compiled.compilation_id)
+    if dry_run:
+        order = await work.store.episodes.segment_ids(command.episode_id)
+        numbers = [order.index(segment_id) + 1 for segment_id in compiled.left_out]
+        missing = [MissingPiece(n, AssetKind.VIDEO, *problem_text("segment_unapproved", label=n)) for n in numbers]
+        estimate = Expected(missing=tuple(missing), film_s=compiled.estimated_duration_s)
+        raise DryRun(Result(200, await work.queries.estimate(caller.project_id, estimate)))
     started = CompilationStarted(
         compilation_job_id=compiled.compilation_id,
         status="started",

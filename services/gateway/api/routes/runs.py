@@ -15,8 +15,11 @@ from services.gateway.api.idempotency import idempotent
 from services.gateway.api.path_ids import AssetId, ProjectId, RunId, SegmentId
 from services.gateway.api.prefer_wait import get_at_rest, until_rest
 from services.gateway.api.responses import Result, accepted, json_response
+from services.gateway.api.schemas.estimates import Estimate
 from services.gateway.api.schemas.runs import NewRun, Regeneration, Run, RunList
+from services.gateway.api.transactions import DryRun
 from services.gateway.commands.assets import asset_of_segment
+from services.gateway.commands.estimates import estimate_run
 from services.gateway.commands.runs import StartRun, cancel_run, start_run
 from services.gateway.domain.accounts import Caller, Role
 from services.gateway.domain.problems import Slug
@@ -50,7 +53,7 @@ async def of_asset(asset_id: AssetId, page: Paging, work: Snapshot) -> Response:
 
 @router.post(
     "/assets/{asset_id}/runs",
-    **answers(Run, *WITH_BODY, *POST, *WORK, Slug.ALREADY_DECIDED, **_LONG),
+    **answers(Run, *WITH_BODY, *POST, *WORK, Slug.ALREADY_DECIDED, dry_run=Estimate, **_LONG),
     summary="Regenerate it (editor)",
 )
 @idempotent(until_run_rests)
@@ -58,12 +61,12 @@ async def regenerate(asset_id: AssetId, body: NewRun, work: UnitOfWork) -> Resul
     """While a preview waits this closes it (request_regeneration) and starts the new run, in one request."""
     caller = await work.require_role("asset", asset_id, Role.EDITOR)
     command = StartRun(asset_id, body.directions, body.model, body.settings, body.variants, body.suggested_changes)
-    return await _start(work, caller, command)
+    return await _start(work, caller, command, body.dry_run)
 
 
 @router.post(
     "/segments/{segment_id}/regenerate",
-    **answers(Run, *WITH_BODY, *POST, *WORK, Slug.ALREADY_DECIDED, **_LONG),
+    **answers(Run, *WITH_BODY, *POST, *WORK, Slug.ALREADY_DECIDED, dry_run=Estimate, **_LONG),
     tags=["workflow"],
     summary="Make another version of the video (editor)",
 )
@@ -72,10 +75,15 @@ async def regenerate_segment(segment_id: SegmentId, body: Regeneration, work: Un
     """Changes build on the parent run (rejected or waiting), else the draft, else the committed version."""
     caller = await work.require_role("segment", segment_id, Role.EDITOR)
     asset_id = await asset_of_segment(work.store, caller, segment_id, AssetKind.VIDEO)
-    return await _start(work, caller, StartRun(asset_id, changes=body.changes, keep_original=body.keep_original))
+    return await _start(
+        work, caller, StartRun(asset_id, changes=body.changes, keep_original=body.keep_original), body.dry_run
+    )
 
 
-async def _start(work: UnitOfWork, caller: Caller, command: StartRun) -> Result:
+async def _start(work: UnitOfWork, caller: Caller, command: StartRun, dry_run: bool) -> Result:
+    if dry_run:
+        estimate = await estimate_run(work.store, caller, command)
+        raise DryRun(Result(200, await work.queries.estimate(caller.project_id, estimate)))
     admitted = await start_run(work.store, caller, command)
     run = await work.queries.run(admitted.run_id)
     return accepted(run, f"/runs/{admitted.run_id}", decision_id=admitted.decision_id)

@@ -22,6 +22,7 @@ from services.gateway.api.schemas.base import (
     Whole,
     shown,
 )
+from services.gateway.api.schemas.estimates import DryRun
 
 
 class BatchItem(Resource):
@@ -117,6 +118,7 @@ class NewBatch(Body, json_schema_extra=shown({"mode": "parallel", "batch_size": 
     deadline_minutes: Minutes | None = Field(
         None, description="Minutes until previews expire; left out: the project's default; null: they do not expire."
     )
+    dry_run: DryRun = False
 
 
 class GenerateSegments(
@@ -149,6 +151,7 @@ class GenerateSegments(
             "Whether previews are accepted automatically. The default is true in projects whose workflow is monolithic."
         ),
     )
+    dry_run: DryRun = False
 
 
 class Resumption(Body, json_schema_extra=shown({"skip_held": True})):

@@ -21,6 +21,7 @@ from services.gateway.api.schemas.base import (
     absent,
     shown,
 )
+from services.gateway.api.schemas.estimates import DryRun
 from services.gateway.api.schemas.sound import AudioConfig
 from shared.contracts.values import CaptionMode, TransitionStyle
 
@@ -202,6 +203,8 @@ class _Film(Body):
 class NewCompilation(_Film, json_schema_extra=shown(_SEED_FILM)):
     """A film to compile."""
 
+    dry_run: DryRun = False
+
 
 class Render(_Film, json_schema_extra=shown({"batch_size": 4} | _SEED_FILM)):
     """Generate, approve and compile all segments."""
@@ -209,6 +212,7 @@ class Render(_Film, json_schema_extra=shown({"batch_size": 4} | _SEED_FILM)):
     batch_size: Whole = Field(
         2, ge=1, le=50, description="The number of runs that generate at the same time, in parallel mode."
     )
+    dry_run: DryRun = False
 
 
 class FilmRating(Body, json_schema_extra=shown({"rating": 5, "feedback": "Exactly the film I wanted."})):

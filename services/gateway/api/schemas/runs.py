@@ -25,6 +25,7 @@ from services.gateway.api.schemas.base import (
     shown,
 )
 from services.gateway.api.schemas.documents import Changes
+from services.gateway.api.schemas.estimates import DryRun
 from services.gateway.api.schemas.reviews import Review
 from services.gateway.api.schemas.versions import Version
 
@@ -147,6 +148,7 @@ class NewRun(Body):
         description="Changes that are merged into the parent run's directions and settings.",
         examples=[{"prompt_modifications": "Pan left instead."}],
     )
+    dry_run: DryRun = False
 
 
 class Regeneration(
@@ -172,3 +174,4 @@ class Regeneration(
     keep_original: Flag = Field(
         True, description="Whether to keep the replaced version after the new one is committed."
     )
+    dry_run: DryRun = False

@@ -17,7 +17,6 @@ import httpx
 import structlog
 
 from services.generator.domain.calls import Call, Handle
-from services.generator.domain.pricing import FREE, Quote
 from services.generator.domain.runs import Lane
 from services.generator.providers.base import (
     CallFailed,
@@ -40,6 +39,7 @@ from services.generator.providers.replicate.outputs import OutputDownloads, outp
 from services.generator.providers.replicate.settings import ReplicateSettings
 from services.generator.providers.replicate.webhooks import webhook_receiver
 from shared.contracts.catalogue import Catalogue
+from shared.contracts.pricing import FREE, Quote
 from shared.contracts.values import AssetKind, Cost
 from shared.core.clock import Clock, SystemClock
 from shared.core.errors import Retryable

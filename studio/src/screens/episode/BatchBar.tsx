@@ -5,6 +5,7 @@ import { idempotencyKey } from "../../api/client";
 import { useApp, useWords } from "../../app/context";
 import type { Board, Work } from "../../live/board";
 import { Button, ui } from "../../ui/ui";
+import { About } from "../About";
 import { atLeast } from "../roles";
 import { useEpisode, useEpisodeKey } from "./EpisodeContext";
 import css from "./episode.module.css";
@@ -56,6 +57,7 @@ export function BatchBar() {
         >
           {words.generateMissing}
         </Button>
+        <About of={{ what: "batch", id: episodeId, body: { mode } }} />
       </div>
     );
   }

@@ -7,6 +7,7 @@ import { useApp, useWords } from "../../app/context";
 import { routes } from "../../app/routes";
 import type { Board, Cell } from "../../live/board";
 import { Button, ui } from "../../ui/ui";
+import { About } from "../About";
 import { atLeast } from "../roles";
 import { useEpisode, useEpisodeKey } from "./EpisodeContext";
 import css from "./episode.module.css";
@@ -88,6 +89,15 @@ export function CompileBar() {
       ) : (
         <Link href={routes.film(projectId, episodeId)}>{words.film}</Link>
       )}
+      {atLeast(role, "editor") && !nothing && !running ? (
+        <About
+          of={{
+            what: "film",
+            id: episodeId,
+            body: { ...(style ? { transition_style: style } : {}), captions },
+          }}
+        />
+      ) : null}
       <Button
         look="primary"
         disabledReason={

@@ -6,6 +6,7 @@ import { Problem } from "../../api/problems";
 import { useApp, useWords } from "../../app/context";
 import { Refused } from "../../app/Refused";
 import { useModels } from "../../app/useModels";
+import { bodyOf } from "../../editing/controller";
 import { type AssetGenerationFlow, useAssetGenerationFlow } from "../../editing/useAssetGenerationFlow";
 import { useKeptDraft } from "../../editing/useKeptDraft";
 import { length, score } from "../../language/format";
@@ -13,6 +14,7 @@ import type { Cell, Kind } from "../../live/board";
 import { Conflict } from "../../ui/Conflict";
 import { propertiesOf, SchemaForm, type Values } from "../../ui/SchemaForm";
 import { Button, Notice, SelectField, TextArea, ui } from "../../ui/ui";
+import { About } from "../About";
 import { ModelOptions } from "../ModelOptions";
 import { atLeast } from "../roles";
 import { useEpisode, useEpisodeKey } from "./EpisodeContext";
@@ -226,6 +228,13 @@ function AssetEditor({ assetId, kind, segment, onReview, onStartingImage }: Asse
             ))}
           </select>
         </label>
+        <About
+          of={
+            mayEdit && flow.canStart && draft.directions.trim() !== ""
+              ? { what: "run", id: assetId, body: { ...bodyOf(draft), variants } }
+              : null
+          }
+        />
         {flow.hasChanges ? (
           <>
             <Button onClick={flow.reset}>{words.resetDraft}</Button>

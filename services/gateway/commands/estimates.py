@@ -1,0 +1,42 @@
+"""What a request would start, cost and take. They write as the request does, up to where its runs would be sent: the
+caller rolls the transaction back."""
+
+from __future__ import annotations
+
+from services.gateway.commands.batches import StartBatch, prepare_batch
+from services.gateway.commands.run_admission import run_parameters
+from services.gateway.commands.runs import StartRun, specify_run
+from services.gateway.domain.accounts import Caller
+from services.gateway.domain.batch_planner import ItemState, plan_batch
+from services.gateway.domain.errors import not_found
+from services.gateway.domain.estimates import Estimate, PlannedRun, at_once, missing_pieces, planned_run
+from services.gateway.domain.films import estimated_seconds
+from services.gateway.domain.run_parameters import RunParameters
+from services.gateway.store.unit_of_work import Store
+
+
+async def estimate_run(store: Store, caller: Caller, command: StartRun) -> Estimate:
+    """Raises Refusal as `start_run` does."""
+    spec, _ = await specify_run(store, caller, command)
+    run = planned_run(spec.asset, spec.base, spec.parameters, spec.variants, store.catalogue, store.default_provider)
+    return Estimate((run,), at_once=1)
+
+
+async def estimate_batch(store: Store, caller: Caller, command: StartBatch) -> Estimate:
+    """Every run that the batch would start by its end, if each is accepted. Raises Refusal as `start_batch` does."""
+    batch = await prepare_batch(store, caller, command)
+    segments, music = await store.batches.slots(batch)
+    plan = plan_batch(batch.policy, segments, music)
+    pending = [asset_id for asset_id, item in plan.items.items() if item.state is ItemState.PENDING]
+    runs = [await _planned(store, asset_id) for asset_id in pending]
+    film = estimated_seconds([], []) if command.compile else 0
+    return Estimate(tuple(runs), missing_pieces(plan, segments, music), at_once(batch.policy), film)
+
+
+async def _planned(store: Store, asset_id: str) -> PlannedRun:
+    asset = await store.assets.get(asset_id)
+    if asset is None:
+        raise not_found("asset")
+    base = await store.assets.base_of(asset_id)
+    parameters = run_parameters(RunParameters(), {}, asset, base, None)
+    return planned_run(asset, base, parameters, 1, store.catalogue, store.default_provider)
