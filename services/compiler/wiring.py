@@ -49,7 +49,7 @@ async def wire(settings: Settings) -> AsyncIterator[Health]:
         def open_compilations(connection: Connection) -> CompilationRepository:
             return CompilationRepository(connection, base.publisher, render_ahead=settings.render_ahead)
 
-        retention = retention_jobs(retention_service(base.pool, objects.own), base.clock)
+        recurring = retention_jobs(retention_service(base.pool, objects.own), base.clock)
         kinds = {
             COMPILE: film_kind(
                 deps,
@@ -66,10 +66,10 @@ async def wire(settings: Settings) -> AsyncIterator[Health]:
                 settings.settle_s,
             ),
             SIGN: sign_kind(signer, lambda claim: PostgresSignJob(base.pool, base.publisher, claim, base.clock)),
-            **recurring_kinds(retention, base.pool, base.clock),
+            **recurring_kinds(recurring, base.pool, base.clock),
         }
         async with transaction(base.pool) as connection:
-            await schedule(connection, retention)
+            await schedule(connection, recurring)
         async with (
             run_messaging(
                 base,

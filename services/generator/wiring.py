@@ -78,15 +78,15 @@ async def wire(settings: Settings, adapters: Adapters) -> AsyncIterator[Health]:
     ):
         stores = event_stores(base)
         router = consumer_router(stores, capabilities(settings, adapters), base.clock)
-        retention = retention_jobs(retention_service(base.pool, objects.own, base.publisher), base.clock)
+        recurring = retention_jobs(retention_service(base.pool, objects.own, base.publisher), base.clock)
         kinds = {
             **run_kinds(run_generator(settings, base, adapters, objects, scratch), at_once(settings), CallLimits()),
             CANCEL_ORPHAN: orphan_kind(base, adapters),
             SPLIT: split_kind(film_splitter(settings, base, objects, scratch), settings.splits_at_once),
-            **recurring_kinds(retention, base.pool, base.clock),
+            **recurring_kinds(recurring, base.pool, base.clock),
         }
         async with transaction(base.pool) as connection:
-            await schedule(connection, retention)
+            await schedule(connection, recurring)
         await ProviderLimiter(base.pool).configure(adapters.catalogue.limits)
         async with (
             run_messaging(base, router, on_dead_letter=refuse_dead_letters(stores.runs, base.clock)) as messaging,

@@ -22,6 +22,7 @@ from shared.contracts.topics import TOPICS, Service, consumed_by, produced_by
 from shared.messaging.events import read_message
 
 CONTRACTS = Path(generate.__file__).parents[1]
+ARCHITECTURE = CONTRACTS.parents[1] / "docs" / "architecture.md"
 PUBLIC = {"regenerate-requested", "preview-ready", "accepted", "rejected", "complete"}
 
 
@@ -54,6 +55,17 @@ def test_a_topic_is_never_consumed_by_its_producer() -> None:
 
 def test_every_topic_is_consumed() -> None:
     assert {t.name for s in Service for t in consumed_by(s)} == set(TOPICS)
+
+
+@pytest.mark.parametrize("service", Service)
+def test_the_architecture_says_what_a_service_consumes_and_publishes(service: Service) -> None:
+    rows = [line.split("|") for line in ARCHITECTURE.read_text().splitlines() if line.startswith(f"| {service} |")]
+    ((_, _, _, consumes, publishes, _),) = rows
+    assert {name.strip() for name in publishes.split(",")} == {t.name for t in produced_by(service)}
+    if consumes.strip() == "every topic of the other services":
+        assert set(consumed_by(service)) == {t for t in TOPICS.values() if t.producer is not service}
+    else:
+        assert {name.strip() for name in consumes.split(",")} == {t.name for t in consumed_by(service)}
 
 
 def test_the_public_loop_keeps_its_names() -> None:

@@ -6,7 +6,7 @@ What the format has no field for (gains, fades, ducking, who made a version) is 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 import opentimelineio as otio
 
@@ -17,7 +17,6 @@ from shared.contracts.frame_rates import Rate
 from shared.contracts.values import TransitionStyle
 
 OURS: Final = "retake"
-_BLENDS: Final = {TransitionStyle.FADE: "Fade through black", TransitionStyle.DISSOLVE: "Dissolve"}
 
 
 def to_otio(request: CompileRequested, handover: Handover) -> str:
@@ -72,12 +71,25 @@ def _pictures(video: VideoTrack, fps: Rate, notes: Notes) -> otio.schema.Track:
 def _transition(blend: Blend, fps: Rate) -> otio.schema.Transition:
     """The format has dissolves only; a fade through black has that name."""
     return otio.schema.Transition(
-        name=_BLENDS.get(blend.style, str(blend.style)),
+        name=_blend_name(blend.style),
         transition_type=otio.schema.TransitionTypes.SMPTE_Dissolve,
         in_offset=otio.opentime.RationalTime(blend.before, float(fps)),
         out_offset=otio.opentime.RationalTime(blend.after, float(fps)),
         metadata={OURS: {"style": blend.style.value, "through_black": blend.style is TransitionStyle.FADE}},
     )
+
+
+def _blend_name(style: TransitionStyle) -> str:
+    """What editing programs show."""
+    match style:
+        case TransitionStyle.FADE:
+            return "Fade through black"
+        case TransitionStyle.DISSOLVE:
+            return "Dissolve"
+        case TransitionStyle.CUT:
+            raise ValueError("a cut is no blend")
+        case _:
+            assert_never(style)
 
 
 def _sounds(sound: SoundTrack, notes: Notes) -> otio.schema.Track:

@@ -8,8 +8,10 @@ import pytest
 
 from client.cli.exit_codes import UsageError
 from client.cli.film_options import FilmSettings
+from client.cli.film_plan import STYLES
 from client.models import Episode
 from services.gateway.api.schemas.sound import AudioConfig
+from shared.contracts.values import TransitionStyle
 
 EPISODE = Episode.model_validate(
     {"id": "e", "title": "T", "project_id": "p", "segments": [{"id": f"s{n}", "segment_number": n} for n in (1, 2, 3)]}
@@ -21,6 +23,10 @@ def audio(**given: Any) -> dict[str, Any]:
              "music_gain": None, "captions": None}  # fmt: skip
     config: dict[str, Any] = FilmSettings(**(plain | given)).fields(EPISODE)["audio_config"]
     return config
+
+
+def test_the_command_line_offers_every_transition() -> None:
+    assert list(STYLES) == list(TransitionStyle)
 
 
 def test_the_sound_of_a_film_is_as_the_gateway_takes_it() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import Any, get_args
 
 import asyncpg
 import httpx
@@ -12,10 +12,12 @@ import pytest
 from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict
 
+from client import errors as client_errors
 from services.gateway.api import problems
 from services.gateway.api.middleware.errors import ErrorMiddleware
 from services.gateway.api.problems import ProblemError
 from services.gateway.domain.errors import Refusal, busy, invalid, stale
+from services.gateway.domain.errors import Slug as RefusalSlug
 from services.gateway.domain.problems import KINDS, Slug
 from shared.core.errors import Retryable, UserError
 
@@ -48,6 +50,15 @@ def test_the_set_is_the_published_one() -> None:
         found.setdefault(kind.status, set()).add(slug.value)
     assert found == PUBLISHED
     assert all(kind.recovery for kind in KINDS.values())
+
+
+def test_every_refusal_has_its_problem_type_and_every_type_its_exception_in_the_client() -> None:
+    types = {slug.value for slug in KINDS}
+    assert set(Slug) == types
+    assert set(get_args(RefusalSlug)) <= types, "of domain/errors.py, without a row in domain/problems.py"
+    for slug in types:
+        kind = client_errors.ProblemError.of(400, {"type": f"/problems/{slug}"})
+        assert kind.slug == slug, f"client/errors.py has no exception for {slug}"
 
 
 class Inner(BaseModel):
