@@ -45,8 +45,8 @@ async def test_an_estimate_stores_nothing_and_says_what_is_then_started(g: Gatew
 
     started = await ok(await api.post(f"/assets/{image}/runs", json={}, headers=key), 202)
     assert started["status"] == "requested", "the key was not used up"
-    busy = await api.post(f"/assets/{image}/runs", json={"dry_run": True})
-    assert busy.json()["type"] == "/problems/busy"
+    while_busy = await ok(await api.post(f"/assets/{image}/runs", json={"dry_run": True}))
+    assert len(while_busy["runs"]) == 1, "what comes next can be asked while a run is at work"
 
 
 async def test_what_is_missing_is_named_and_times_are_those_measured(g: Gateway) -> None:
@@ -60,6 +60,9 @@ async def test_what_is_missing_is_named_and_times_are_those_measured(g: Gateway)
     for kind in ("starting_image", "video"):
         await ok(await api.put(f"/assets/{asset(episode, kind, 2)}/draft", json=blank, headers={"If-Match": "*"}))
 
+    await ok(await api.post(f"{path}/batches", json={}), 202)
+    live = await ok(await api.post(f"{path}/batches", json={"dry_run": True}))
+    assert (1, "video") not in {(r["segment_number"], r["kind"]) for r in live["runs"]}
     film = await ok(await api.post(f"{path}/compile", json={"dry_run": True}))
     assert [(m["segment_number"], m["kind"]) for m in film["missing"]] == [(2, "video")]
     assert film["runs"] == []

@@ -16,15 +16,20 @@ from services.gateway.store.unit_of_work import Store
 
 
 async def estimate_run(store: Store, caller: Caller, command: StartRun) -> Estimate:
-    """Raises Refusal as `start_run` does."""
-    spec, _ = await specify_run(store, caller, command)
+    """Raises Refusal as `start_run` does, but not busy: it can be asked what comes next while a run is at work."""
+    spec, _ = await specify_run(store, caller, command, later=True)
     run = planned_run(spec.asset, spec.base, spec.parameters, spec.variants, store.catalogue, store.default_provider)
     return Estimate((run,), at_once=1)
 
 
 async def estimate_batch(store: Store, caller: Caller, command: StartBatch) -> Estimate:
-    """Every run that the batch would start by its end, if each is accepted. Raises Refusal as `start_batch` does."""
-    batch = await prepare_batch(store, caller, command)
+    """Every run that the batch would start by its end, if each is accepted; of an episode with a live batch, what that
+    one has still to start. Raises Refusal as `start_batch` does, but not busy."""
+    episode = caller.owned(await store.episodes.lock(command.episode_id), "episode")
+    live = await store.batches.live_batch(episode.episode_id)
+    batch = await store.batches.lock(live) if live else await prepare_batch(store, caller, command)
+    if batch is None:
+        raise not_found("batch")
     segments, music = await store.batches.slots(batch)
     plan = plan_batch(batch.policy, segments, music)
     pending = [asset_id for asset_id, item in plan.items.items() if item.state is ItemState.PENDING]

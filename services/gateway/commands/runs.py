@@ -13,7 +13,7 @@ from services.gateway.commands.run_admission import RunSpec, StartedRun, admit_r
 from services.gateway.commands.stream_events import requested_event, requested_message, run_event
 from services.gateway.domain.accounts import Caller
 from services.gateway.domain.assets import Asset
-from services.gateway.domain.errors import Refusal, busy, invalid, invalid_state
+from services.gateway.domain.errors import AwaitsCommit, Refusal, busy, invalid, invalid_state
 from services.gateway.domain.messages import Message
 from services.gateway.domain.run_parameters import RunParameters
 from services.gateway.domain.runs import CANCELLABLE, GeneratorState, Run, RunStatus
@@ -57,10 +57,13 @@ async def start_run(store: Store, caller: Caller, command: StartRun) -> StartedR
     return StartedRun(run_id, decision_id)
 
 
-async def specify_run(store: Store, caller: Caller, command: StartRun) -> tuple[RunSpec, Run | None]:
-    """The run that may be admitted, and the preview that it closes. Raises Refusal as `start_run` does."""
+async def specify_run(
+    store: Store, caller: Caller, command: StartRun, *, later: bool = False
+) -> tuple[RunSpec, Run | None]:
+    """The run that may be admitted, and the preview that it closes. `later`: it is not to start now, so that a run at
+    work, or a version that is being committed, is no obstacle. Raises Refusal as `start_run` does."""
     asset = await lock_asset(store, caller, command.asset_id)
-    waiting = await _waiting_preview(store, asset)
+    waiting = None if later else await _waiting_preview(store, asset)
     base = await store.assets.base_of(asset.asset_id)
     parent = waiting or await store.runs.newest_visible(asset.asset_id)
     requested = RunParameters(command.directions, command.model, command.settings)
@@ -79,7 +82,11 @@ async def specify_run(store: Store, caller: Caller, command: StartRun) -> tuple[
     )
     if not 1 <= command.variants <= MAX_VARIANTS:
         raise invalid(("/variants", f"must be from 1 to {MAX_VARIANTS}"))
-    await check_run(store, spec)
+    try:
+        await check_run(store, spec)
+    except AwaitsCommit:
+        if not later:
+            raise
     return spec, waiting
 
 
