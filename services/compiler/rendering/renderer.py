@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,7 +35,7 @@ from services.compiler.rendering.audio.loudness import Samples
 from services.compiler.rendering.audio.stems import extract_stem, open_stem
 from services.compiler.rendering.files import LocalFiles, Scratch
 from services.compiler.rendering.filters import Span
-from services.compiler.rendering.fonts import fonts_fingerprint, write_script
+from services.compiler.rendering.fonts import fonts_fingerprint
 from services.compiler.rendering.mp4.film import FilmLayout, Line, Packets, VideoRun, lay_out_film
 from services.compiler.rendering.mp4.samples import VideoIndex
 from services.compiler.rendering.mp4.write import write_film
@@ -42,10 +43,16 @@ from services.compiler.rendering.otio import to_otio
 from services.compiler.rendering.video import End, Progress, VideoRenderer
 from shared.contracts.events.gateway import CompileRequested
 from shared.contracts.values import AudioConfig, CaptionMode, ObjectRef, Output
+from shared.core.confinement import Files
 from shared.core.ids import NewId
+from shared.core.processes import ResourceLimits
+from shared.media.fonts import cjk_font
 from shared.objects import Objects
 from shared.objects.streams import in_thread
+from shared.sandbox.jobs import run_job
 
+_CAPTIONS_S: Final = 120.0
+_CAPTION_LIMITS: Final = ResourceLimits(memory=2 << 30, cpu_s=60, file_size=64 << 20)
 NICENESS: Final = 10  # of low-priority work: previews and requests go first
 
 
@@ -110,7 +117,18 @@ class FfmpegRenderer:
         self, recipe: CaptionedRecipe, path: Path, niceness: int, on_progress: Progress
     ) -> dict[str, Any]:
         script = path.with_suffix(".ass")
-        await asyncio.to_thread(write_script, script, recipe.captions, recipe.output)
+        packaged = cjk_font()
+        await run_job(
+            "services.compiler.rendering.captions_worker",
+            {
+                "path": str(script.absolute()),
+                "captions": [asdict(caption) for caption in recipe.captions],
+                "output": recipe.output.model_dump(mode="json"),
+            },
+            timeout_s=_CAPTIONS_S,
+            limits=_CAPTION_LIMITS,
+            files=Files(read=(packaged,) if packaged else (), write=(script.parent,)),
+        )
         pictures, span = await self._files.path(recipe.pictures.bytes), Span(recipe.start, recipe.stop)
         drawn = await self._video.captioned(
             pictures, span, script, recipe.output, path, on_progress=on_progress, niceness=niceness
