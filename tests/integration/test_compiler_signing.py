@@ -19,7 +19,7 @@ from tests.support.waiting import eventually
 __all__ = ["sources", "start"]
 
 
-async def test_the_signed_film_follows(start: Start, sources: Path) -> None:
+async def test_the_signed_film_follows(start: Start, sources: Path, tmp_path: Path) -> None:
     async with start(render_ahead=False) as stage:
         video = await stage.commit(sources / "a.mp4")
         media = video.model_copy(update={"model": "bytedance/seedance-1-lite", "approved_by": "ana"})
@@ -31,8 +31,12 @@ async def test_the_signed_film_follows(start: Start, sources: Path) -> None:
         assert signed.rev > played.rev and signed.state is FilmState.COMPLETED
         assert signed.object != played.object and stage.path(played.object).exists()
         assert signed.unsigned == played.object, "players that began with it go on with it"
-        with av.open(str(stage.path(signed.object))) as film:
-            assert [chapter["metadata"]["title"] for chapter in film.chapters()] == ["Segment 1"]
+        data = stage.path(signed.object).read_bytes()
+        (tmp_path / "for Apple.mp4").write_bytes(data.replace(b"chpl", b"free"))
+        (tmp_path / "for others.mp4").write_bytes(data.replace(b"chap", b"free"))
+        for of in (stage.path(signed.object), tmp_path / "for Apple.mp4", tmp_path / "for others.mp4"):
+            with av.open(str(of)) as film:
+                assert [chapter["metadata"]["title"] for chapter in film.chapters()] == ["Segment 1"], of
         found = read(stage.path(signed.object))
         assert (found["state"], found["source_type"]) == ("valid", "compositeWithTrainedAlgorithmicMedia")
         part, spoken = found["ingredients"]

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import struct
+import subprocess
 import threading
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
+import imageio_ffmpeg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.compiler.rendering.mp4.film import FilmLayout, Packets, VideoRun, lay_out_film
+from services.compiler.planning.chapters import FilmChapter
+from services.compiler.rendering.mp4.film import FilmLayout, Line, Packets, VideoRun, lay_out_film
 from services.compiler.rendering.mp4.samples import VideoIndex, strip_adts
 from services.compiler.rendering.mp4.write import WriteStopped, write_film
 from shared.contracts.values import Output
@@ -118,6 +122,87 @@ def layout_of(tmp_path: Path) -> FilmLayout:
     path, index = piece(tmp_path, 1, [5] * 48, {0, 24})
     sound, packets = piece(tmp_path, 2, [9] * 95, set())
     return lay_out_film([VideoRun(path, index, 0, 48)], [Packets(sound, packets.sizes)], 96_000, OUTPUT)
+
+
+CHAPTERS = (FilmChapter(0, "Scene 1: Küche"), FilmChapter(31, "Scene 2: 港"))
+FFMETADATA = """;FFMETADATA1
+[CHAPTER]
+TIMEBASE=1/24
+START=0
+END=31
+title=Scene 1: Küche
+[CHAPTER]
+TIMEBASE=1/24
+START=31
+END=48
+title=Scene 2: 港
+"""
+
+
+def film_with_chapters(tmp_path: Path, fps: Fraction | int = 24, text: tuple[Line, ...] = ()) -> bytes:
+    path, index = piece(tmp_path, 1, [5] * 48, {0, 24})
+    sound, packets = piece(tmp_path, 2, [9] * 95, set())
+    layout = lay_out_film(
+        [VideoRun(path, index, 0, 48)], [Packets(sound, packets.sizes)], 96_000,
+        Output(width=320, height=180, fps=float(fps)),  # type: ignore[arg-type]  # as people write it
+        text=text, chapters=CHAPTERS,
+    )  # fmt: skip
+    write_film(layout, tmp_path / "film.mp4")
+    return (tmp_path / "film.mp4").read_bytes()
+
+
+def test_the_track_of_chapters_is_byte_for_byte_what_apples_players_take_from_ffmpeg(tmp_path: Path) -> None:
+    (tmp_path / "chapters.txt").write_text(FFMETADATA)
+    subprocess.run(
+        [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-f", "lavfi", "-i", "color=s=32x32:r=24:d=2", "-i",
+         str(tmp_path / "chapters.txt"), "-map_metadata", "1", "-c:v", "libx264", str(tmp_path / "theirs.mp4")],
+        check=True,
+    )  # fmt: skip
+    theirs, ours = (tmp_path / "theirs.mp4").read_bytes(), film_with_chapters(tmp_path)
+    mine = ours.replace(b"co64", b"stco")  # where the samples are is the one thing that is written otherwise
+    for path in (["minf", "gmhd"], ["minf", "dinf"], ["minf", "stbl", "stsz"], ["minf", "stbl", "stsc"]):
+        assert find(find(mine, "moov", "trak")[-1], "mdia", *path) == find(
+            find(theirs, "moov", "trak")[-1], "mdia", *path
+        ), path
+    (entry,) = find(find(ours, "moov", "trak")[-1], "mdia", "minf", "stbl", "stsd")
+    (their_entry,) = find(find(theirs, "moov", "trak")[-1], "mdia", "minf", "stbl", "stsd")
+    # Theirs ends in a box with bit rates, and states the longer length.
+    assert entry[16:] == their_entry[16 : len(entry)]
+    assert their_entry[len(entry) + 4 : len(entry) + 8] == b"btrt"
+    assert samples(ours, 2) == [
+        struct.pack(">H", len(title)) + title + b"\0\0\0\x0cencd\0\0\1\0"
+        for title in ("Scene 1: Küche".encode(), "Scene 2: 港".encode())
+    ]
+    (theirs_at,) = find(find(theirs, "moov", "trak")[-1], "mdia", "minf", "stbl", "stco")
+    at = struct.unpack_from(">I", theirs_at, 8)[0]
+    assert theirs[at:].startswith(samples(ours, 2)[0])
+
+
+@pytest.mark.parametrize(
+    ("fps", "first", "second"), [(24, 31_000, 17_000), (Fraction(24_000, 1001), 31_031, 17_017), (60, 31_000, 17_000)]
+)
+def test_chapters_change_exactly_with_a_frame_and_no_player_shows_their_text(
+    tmp_path: Path, fps: Fraction | int, first: int, second: int
+) -> None:
+    film = film_with_chapters(tmp_path, fps, (Line(0, 500, "caption"),))
+    *others, last = find(film, "moov", "trak")
+    assert len(others) == 3
+    number = struct.unpack_from(">I", find(last, "tkhd")[0], 20)[0]
+    assert [find(track, "tref", "chap") for track in others] == [[struct.pack(">I", number)]] * 3
+    assert number == 4 and struct.unpack_from(">I", find(film, "moov", "mvhd")[0], 108)[0] == 5
+    assert find(last, "tkhd")[0][3] == 2, "in the movie, but disabled"
+    (stts,) = find(last, "mdia", "minf", "stbl", "stts")
+    assert struct.unpack_from(">5I", stts, 4) == (2, 1, first, 1, second)
+    assert samples(film, 2)[0] == b"\0\x07caption"
+    assert [title[2:-12].decode() for title in samples(film, 3)] == [c.title for c in CHAPTERS]
+
+
+def test_a_film_without_chapters_refers_to_none(tmp_path: Path) -> None:
+    write_film(layout_of(tmp_path), tmp_path / "film.mp4")
+    film = (tmp_path / "film.mp4").read_bytes()
+    assert len(find(film, "moov", "trak")) == 2
+    assert find(film, "moov", "trak", "tref") == find(film, "moov", "udta") == []
+    assert struct.unpack_from(">I", find(film, "moov", "mvhd")[0], 108)[0] == 3
 
 
 def test_sound_lies_beside_the_pictures_that_it_is_heard_with(tmp_path: Path) -> None:

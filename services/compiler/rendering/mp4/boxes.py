@@ -1,4 +1,7 @@
-"""The boxes of an MP4 with H.264 of constant rate, AAC and optional captions (ISO/IEC 14496-12, -14, -15)."""
+"""The boxes of an MP4 with H.264 of constant rate, AAC and optional captions (ISO/IEC 14496-12, -14, -15).
+
+Its chapters are there twice: in Nero's list, and as a track of QuickTime's, which Apple's players read.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ _IDENTITY: Final = struct.pack(">9i", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x4000
 _ASC: Final = bytes((0x11, 0x90))  # AudioSpecificConfig: AAC LC, 48 kHz, stereo
 CHAPTER_SCALE: Final = 10_000_000
 MOST_CHAPTERS = MOST_TITLE = 255
+MOST_SAMPLE_TEXT: Final = 0xFFFF  # bytes
 PRIMING: Final = AAC_FRAME  # samples that ffmpeg's AAC encoder puts before the first one
 
 
@@ -75,6 +79,16 @@ class ChapterMark:
     title: str
 
 
+@dataclass(frozen=True)
+class Chapters:
+    """`marks` for Nero's list. In QuickTime's track sample i is the title of chapter i, which lasts `durations[i]` at
+    the video's timescale; together they last as long as the video."""
+
+    marks: Sequence[ChapterMark]
+    track: Track
+    durations: NDArray[np.uint32]
+
+
 def box(kind: bytes, *content: bytes) -> bytes:
     size = 8 + sum(map(len, content))
     return b"".join((struct.pack(">I4s", size, kind), *content))
@@ -93,9 +107,10 @@ def media_data_header(size: int) -> bytes:
     return struct.pack(">I4sQ", 1, b"mdat", size + 16)
 
 
-def movie(video: Video, sound: Sound, text: Text | None = None, chapters: Sequence[ChapterMark] = ()) -> bytes:
+def movie(video: Video, sound: Sound, text: Text | None = None, chapters: Chapters | None = None) -> bytes:
     scale = video.timescale
     length = video.length
+    named = (3 + bool(text)) if chapters else None  # the number of the track of chapters, the last one
     header = full_box(
         b"mvhd",
         1,
@@ -104,24 +119,75 @@ def movie(video: Video, sound: Sound, text: Text | None = None, chapters: Sequen
         struct.pack(">IH10x", 0x10000, 0x100),
         _IDENTITY,
         bytes(24),
-        struct.pack(">I", 4 if text else 3),
+        struct.pack(">I", 3 + bool(text) + bool(chapters)),
     )
-    tracks = [_video_track(video, length), _sound_track(sound, scale)]
+    tracks = [_video_track(video, length, named), _sound_track(sound, scale, named)]
     if text:
-        tracks.append(_text_track(text, video, length))
-    return box(b"moov", header, *tracks, *([_chapters(chapters)] if chapters else []))
+        tracks.append(_text_track(text, video, length, named))
+    if chapters and named:
+        tracks += [_chapter_track(chapters, video, named), _chapter_list(chapters.marks)]
+    return box(b"moov", header, *tracks)
 
 
-def _chapters(chapters: Sequence[ChapterMark]) -> bytes:
+def chapter_sample(title: str) -> bytes:
+    """A sample of QuickTime's text: its length in bytes, the text, and that it is UTF-8."""
+    text = _shortened(title, MOST_SAMPLE_TEXT)
+    return struct.pack(">H", len(text)) + text + box(b"encd", struct.pack(">I", 0x100))
+
+
+def _chapter_list(chapters: Sequence[ChapterMark]) -> bytes:
     """Nero's chapter list, which ffmpeg, VLC and mpv read: at most 255 entries, each with at most 255 bytes of text."""
     entries = []
     for chapter in chapters[:MOST_CHAPTERS]:
-        title = chapter.title.encode()[:MOST_TITLE].decode(errors="ignore").encode()  # no half character
+        title = _shortened(chapter.title, MOST_TITLE)
         entries.append(struct.pack(">QB", chapter.start, len(title)) + title)
     return box(b"udta", full_box(b"chpl", 1, 0, bytes(4), struct.pack(">B", len(entries)), *entries))
 
 
-def _video_track(video: Video, length: int) -> bytes:
+def _chapter_track(chapters: Chapters, video: Video, number: int) -> bytes:
+    """Disabled, so that no player shows its text over the picture; the other tracks refer to it as their chapters.
+
+    The contents of `gmhd` and `text` are those of ffmpeg, which Apple's players are known to take: QuickTime File
+    Format, "Base media information header" and "Text sample description".
+    """
+    runs = np.ones((len(chapters.durations), 2), dtype=">u4")
+    runs[:, 1] = chapters.durations
+    length = video.length
+    generic = full_box(b"gmin", 0, 0, struct.pack(">HHHHHH", 0x40, 0x8000, 0x8000, 0x8000, 0, 0))
+    media = box(
+        b"text", struct.pack(">H", 1), bytes(12), struct.pack(">I", 1), bytes(12), struct.pack(">IH", 0x4000, 0)
+    )
+    font = box(b"ftab", struct.pack(">HHB", 1, 1, 0))
+    entry = box(b"text", struct.pack(">6xHI", 1, 1), bytes(18), struct.pack(">H", 1), bytes(6), font)
+    table = box(
+        b"stbl",
+        full_box(b"stsd", 0, 0, struct.pack(">I", 1), entry),
+        full_box(b"stts", 0, 0, struct.pack(">I", len(runs)), runs.tobytes()),
+        *_tables(chapters.track),
+    )
+    return box(
+        b"trak",
+        _track_header(number, length, 0, 0, 0, enabled=False),
+        _edit(length, 0),
+        box(
+            b"mdia",
+            full_box(b"mdhd", 1, 0, struct.pack(">QQIQHH", 0, 0, video.timescale, length, _language("und"), 0)),
+            full_box(b"hdlr", 0, 0, struct.pack(">4x4s12x", b"text"), b"Chapters\0"),
+            box(b"minf", box(b"gmhd", generic, media), _data_here(), table),
+        ),
+    )
+
+
+def _named_by(chapters: int | None) -> bytes:
+    """A track's reference to the track that has its chapters."""
+    return box(b"tref", box(b"chap", struct.pack(">I", chapters))) if chapters else b""
+
+
+def _shortened(text: str, most: int) -> bytes:
+    return text.encode()[:most].decode(errors="ignore").encode()  # no half character
+
+
+def _video_track(video: Video, length: int, chapters: int | None) -> bytes:
     table = box(
         b"stbl",
         full_box(b"stsd", 0, 0, struct.pack(">I", 1), _avc1(video)),
@@ -133,6 +199,7 @@ def _video_track(video: Video, length: int) -> bytes:
         b"trak",
         _track_header(1, length, 0, video.width, video.height),
         _edit(length, 0),
+        _named_by(chapters),
         box(
             b"mdia",
             full_box(b"mdhd", 1, 0, struct.pack(">QQIQHH", 0, 0, video.timescale, length, _language("und"), 0)),
@@ -142,7 +209,7 @@ def _video_track(video: Video, length: int) -> bytes:
     )
 
 
-def _sound_track(sound: Sound, movie_scale: int) -> bytes:
+def _sound_track(sound: Sound, movie_scale: int, chapters: int | None) -> bytes:
     packets = len(sound.track.sizes)
     length = sound.samples * movie_scale // RATE
     table = box(
@@ -156,6 +223,7 @@ def _sound_track(sound: Sound, movie_scale: int) -> bytes:
         b"trak",
         _track_header(2, length, 0x100, 0, 0),
         _edit(length, PRIMING),
+        _named_by(chapters),
         box(
             b"mdia",
             full_box(b"mdhd", 1, 0, struct.pack(">QQIQHH", 0, 0, RATE, duration, _language(sound.language), 0)),
@@ -165,7 +233,7 @@ def _sound_track(sound: Sound, movie_scale: int) -> bytes:
     )
 
 
-def _text_track(text: Text, video: Video, length: int) -> bytes:
+def _text_track(text: Text, video: Video, length: int, chapters: int | None) -> bytes:
     """Players show it when subtitles are turned on. It covers the lower fifth of the picture."""
     height = video.height // 5
     duration = int(text.durations.sum())
@@ -181,6 +249,7 @@ def _text_track(text: Text, video: Video, length: int) -> bytes:
         b"trak",
         _track_header(3, length, 0, video.width, height, top=video.height - height),
         _edit(length, 0),
+        _named_by(chapters),
         box(
             b"mdia",
             full_box(b"mdhd", 1, 0, struct.pack(">QQIQHH", 0, 0, 1000, duration, _language(text.language), 0)),
@@ -198,12 +267,14 @@ def _tx3g(width: int, height: int) -> bytes:
     return box(b"tx3g", struct.pack(">6xHIbb4B", 1, 0, 1, -1, 0, 0, 0, 0), region, style, box(b"ftab", font))
 
 
-def _track_header(number: int, length: int, volume: int, width: int, height: int, top: int = 0) -> bytes:
+def _track_header(
+    number: int, length: int, volume: int, width: int, height: int, top: int = 0, *, enabled: bool = True
+) -> bytes:
     place = struct.pack(">9i", 0x10000, 0, 0, 0, 0x10000, 0, 0, top << 16, 0x40000000) if top else _IDENTITY
     return full_box(
         b"tkhd",
         1,
-        3,  # enabled, in movie
+        3 if enabled else 2,  # in movie
         struct.pack(">QQIIQ", 0, 0, number, 0, length),
         struct.pack(">8xHHHH", 0, 0 if volume == 0 else 1, volume, 0),
         place,

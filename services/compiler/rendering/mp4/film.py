@@ -15,7 +15,7 @@ from services.compiler.planning.chapters import FilmChapter
 from services.compiler.planning.sound_plan import RATE
 from services.compiler.rendering.mp4 import boxes
 from services.compiler.rendering.mp4.samples import AAC_FRAME, VideoIndex
-from shared.contracts.frame_rates import Rate
+from shared.contracts.frame_rates import Rate, frame_ticks
 from shared.contracts.values import Output
 from shared.core.errors import Permanent
 
@@ -90,7 +90,8 @@ def lay_out_film(
     text: Sequence[Line] = (),
     chapters: Sequence[FilmChapter] = (),
 ) -> FilmLayout:
-    """`samples`: the audible length of the sound, at 48 kHz. `text` is ascending, without overlaps, in `language`.
+    """`samples`: the audible length of the sound, at 48 kHz. `text` is ascending, without overlaps, in `language`;
+    `chapters` are ascending, the first one at frame 0.
 
     Raises Permanent `pieces_differ` unless all pictures share their parameter sets.
     """
@@ -102,11 +103,13 @@ def lay_out_film(
     order = [chunk for pair in zip(video_chunks, sound_chunks, strict=True) for chunk in pair]
     at = list(accumulate((c.size for c in order), initial=0))
 
-    captions, durations = _text_samples(text, len(_sizes(video_chunks)) * 1000 // output.rate) if text else ([], [])
-    caption_bytes = b"".join(captions)  # all captions lie together, in front of everything else
+    frames = len(_sizes(video_chunks))
+    captions, durations = _text_samples(text, frames * 1000 // output.rate) if text else ([], [])
+    titles = [boxes.chapter_sample(chapter.title) for chapter in chapters]
+    caption_bytes, title_bytes = b"".join(captions), b"".join(titles)  # they lie in front of everything else
 
     def moov(start: int) -> bytes:
-        base = start + len(caption_bytes)
+        base = start + len(caption_bytes) + len(title_bytes)
         video = boxes.Video(
             _track(video_chunks, [base + a for a in at[0:-1:2]]),
             _keyframes(video_chunks),
@@ -116,17 +119,28 @@ def lay_out_film(
             extradata.copy().pop(),
         )
         audio = boxes.Sound(_track(sound_chunks, [base + a for a in at[1:-1:2]]), samples, language)
-        captioned = _text_track(captions, durations, start, language) if text else None
-        return boxes.movie(video, audio, captioned, _chapter_marks(chapters, output.rate))
+        captioned = (
+            boxes.Text(_one_chunk(captions, start), np.array(durations, dtype=np.uint32), language) if text else None
+        )
+        named = _chapters(chapters, frames, output.rate, _one_chunk(titles, start + len(caption_bytes)))
+        return boxes.movie(video, audio, captioned, named)
 
     before = boxes.file_type()
-    data = boxes.media_data_header(len(caption_bytes) + at[-1])
+    data = boxes.media_data_header(len(caption_bytes) + len(title_bytes) + at[-1])
     start = len(before) + len(moov(0)) + len(data)  # the length of the tables does not depend on their offsets
-    return FilmLayout(before + moov(start) + data + caption_bytes, tuple(_joined(order)))
+    return FilmLayout(before + moov(start) + data + caption_bytes + title_bytes, tuple(_joined(order)))
 
 
-def _chapter_marks(chapters: Sequence[FilmChapter], fps: Rate) -> list[boxes.ChapterMark]:
-    return [boxes.ChapterMark(round(c.frame * boxes.CHAPTER_SCALE / fps), c.title) for c in chapters]
+def _chapters(chapters: Sequence[FilmChapter], frames: int, fps: Rate, track: boxes.Track) -> boxes.Chapters | None:
+    """`frames` of the whole film."""
+    if not chapters:
+        return None
+    starts = np.array([*(c.frame for c in chapters), frames], dtype=np.int64)
+    return boxes.Chapters(
+        [boxes.ChapterMark(round(c.frame * boxes.CHAPTER_SCALE / fps), c.title) for c in chapters],
+        track,
+        (np.diff(starts) * frame_ticks(fps)).astype(np.uint32),
+    )
 
 
 def _text_samples(text: Sequence[Line], length: int) -> tuple[list[bytes], list[int]]:
@@ -146,10 +160,13 @@ def _text_samples(text: Sequence[Line], length: int) -> tuple[list[bytes], list[
     return samples, durations
 
 
-def _text_track(captions: Sequence[bytes], durations: Sequence[int], offset: int, language: str) -> boxes.Text:
-    sizes = np.array([len(c) for c in captions], dtype=np.uint32)
-    track = boxes.Track(sizes, np.array([len(captions)], dtype=np.uint32), np.array([offset], dtype=np.uint64))
-    return boxes.Text(track, np.array(durations, dtype=np.uint32), language)
+def _one_chunk(samples: Sequence[bytes], offset: int) -> boxes.Track:
+    """Samples that lie together."""
+    return boxes.Track(
+        np.array([len(sample) for sample in samples], dtype=np.uint32),
+        np.array([len(samples)], dtype=np.uint32),
+        np.array([offset], dtype=np.uint64),
+    )
 
 
 def _video_chunks(pictures: Sequence[VideoRun], fps: Rate) -> Iterator[_Chunk]:
