@@ -131,11 +131,10 @@ async def _move_to_ends(config: BrokerConfig) -> int:
         tp for topic in consumed_by(config.service) for tp in await partitions_of(config, config.topic(topic.name))
     ]
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=config.bootstrap,
         client_id=f"{config.client_id}-recover",
         group_id=config.group,
         enable_auto_commit=False,
-        **config.security.options(),
+        **config.options(),
     )
     await consumer.start()
     try:

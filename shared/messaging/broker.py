@@ -32,6 +32,11 @@ BATCH_BYTES: Final = 512 * 1024
 """Per partition: half of what a broker accepts by default. With aiokafka's default of 16 KB, a flush of 1,000 small
 events took about fifteen round trips."""
 
+METADATA_MAX_AGE_MS: Final = 5_000
+"""How soon a client notices by itself that partitions have other leaders, or that a topic was created. aiokafka's
+consumer does not ask when a leader stops answering, so this bounds how long delivery stands still after a broker is
+lost; its default is five minutes. The price is one small request per client and period."""
+
 RECORD_OVERHEAD_BYTES: Final = 48_576  # key, headers and framing; together with the body at most 1 MiB
 
 EMBEDDED_UNREAD_BYTES: Final = 1_500_000
@@ -73,6 +78,25 @@ class BrokerConfig:
     def client_id(self) -> str:
         return f"retake-{self.service}"
 
+    def options(self) -> dict[str, Any]:
+        """What every client of aiokafka is opened with."""
+        return {
+            "bootstrap_servers": self.bootstrap,
+            "metadata_max_age_ms": METADATA_MAX_AGE_MS,
+            **self.security.options(),
+        }
+
+    def broker_options(self) -> dict[str, Any]:
+        """The same as keyword arguments of FastStream's KafkaBroker, and the name to connect by."""
+        return {
+            "bootstrap_servers": self.bootstrap,
+            "client_id": self.client_id,
+            "metadata_max_age_ms": METADATA_MAX_AGE_MS,
+            "allow_auto_create_topics": False,
+            "logger": None,
+            **self.security.broker_options(),
+        }
+
     @property
     def group(self) -> str:
         """The service's consumer group."""
@@ -90,17 +114,12 @@ class BrokerConfig:
 def consuming_broker(config: BrokerConfig, router: KafkaRouter) -> KafkaBroker:
     """A broker for reading. Topics are created by the deployment; offsets are committed by hand, after the effect."""
     return KafkaBroker(
-        config.bootstrap,
-        client_id=config.client_id,
         client_rack=config.client_rack,
         consumer_only=True,
-        allow_auto_create_topics=False,
-        metadata_max_age_ms=5_000 if config.embedded else 60_000,
         ack_policy=AckPolicy.MANUAL,
         routers=[router],
         apply_types=False,
-        logger=None,
-        **config.security.broker_options(),
+        **config.broker_options(),
     )
 
 
@@ -127,19 +146,14 @@ def publishing_broker(config: BrokerConfig) -> KafkaBroker:
     `start()` raises when Kafka is unreachable and then leaks its producer: call `cluster_id` first, which waits.
     """
     return KafkaBroker(
-        config.bootstrap,
-        client_id=config.client_id,
-        allow_auto_create_topics=False,
         enable_idempotence=True,
         acks="all",
         partitioner=partition_of,
         max_request_size=MAX_RECORD_BYTES + RECORD_OVERHEAD_BYTES,
         max_batch_size=BATCH_BYTES,
         request_timeout_ms=15_000,
-        metadata_max_age_ms=60_000,
         id_generator=lambda: "",  # FastStream adds a `correlation_id` header of its own unless this is empty
-        logger=None,
-        **config.security.broker_options(),
+        **config.broker_options(),
     )
 
 
@@ -152,20 +166,18 @@ def producer_of(broker: KafkaBroker) -> AIOKafkaProducer:
 
 def admin_client(config: BrokerConfig) -> AIOKafkaAdminClient:
     return AIOKafkaAdminClient(
-        bootstrap_servers=config.bootstrap,
         client_id=f"{config.client_id}-admin",
         request_timeout_ms=10_000,
-        **config.security.options(),
+        **config.options(),
     )
 
 
 def offsets_client(config: BrokerConfig) -> AIOKafkaConsumer:
     """A consumer without a group, to ask where partitions begin and end."""
     return AIOKafkaConsumer(
-        bootstrap_servers=config.bootstrap,
         client_id=f"{config.client_id}-offsets",
         enable_auto_commit=False,
-        **config.security.options(),
+        **config.options(),
     )
 
 

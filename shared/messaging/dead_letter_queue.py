@@ -161,13 +161,12 @@ async def open_dead_letter_queue(config: BrokerConfig) -> AsyncIterator[DeadLett
     group = f"{topic}.settled"
     partitions = await partitions_of(config, topic)
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=config.bootstrap,
         client_id="retake-dead-letters",
         group_id=group,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         fetch_max_wait_ms=FETCH_WAIT_MS,
-        **config.security.options(),
+        **config.options(),
     )
     admin = admin_client(config)
     try:

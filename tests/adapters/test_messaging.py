@@ -7,13 +7,16 @@ import base64
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from aiokafka.admin import NewPartitions
 from prometheus_client import REGISTRY
 
 from shared.contracts.topics import Service
+from shared.core.clock import SystemClock
 from shared.core.errors import Permanent, Retryable
 from shared.core.ids import new_id
 from shared.messaging import consumer as consumer_module
@@ -21,11 +24,13 @@ from shared.messaging import inbox
 from shared.messaging import relay as relay_module
 from shared.messaging import replay as replay_module
 from shared.messaging.backlog import measure_backlog
+from shared.messaging.broker import start_admin
 from shared.messaging.consumer import Consumer, OnDeadLetter
 from shared.messaging.dead_letters import DeadLetter
 from shared.messaging.events import Message
 from shared.messaging.group_lag import group_has_read
 from shared.messaging.outbox import publish, publish_tombstone
+from shared.messaging.relay import Relay
 from shared.messaging.routers import Delivery, Handler
 from shared.messaging.topics import create_missing
 from shared.postgres.pool import Connection, transaction
@@ -745,6 +750,34 @@ async def test_running_services_notice_a_broker_that_restarts_empty_at_the_same_
     assert sorted(await review.effects()) == sorted(ids([*before, *after]))
     there = {header(r, "ce_id") for r in await everything_on(apache_kafka, TOPIC)}
     assert there == set(ids([*before, *after]))
+
+
+async def test_clients_soon_use_what_changed_in_the_cluster(
+    apache_kafka: ApacheKafkaBroker, generator: Side, review: Side
+) -> None:
+    """New partitions stand for those that get another leader: clients learn of both by asking only."""
+    prefix = f"growing-{new_id()}-"
+    to, at = (replace(client_of(apache_kafka, s), prefix=prefix) for s in (Service.GENERATOR, Service.REVIEW))
+    await create_missing(apache_kafka.bootstrap, partitions=1, replicas=1, prefix=prefix)
+    sent = previews(1)
+
+    async def reaches_a_new_partition() -> bool:
+        sent.extend(more := previews(4))
+        await generator.publish(more)
+        await eventually(lambda: _none_left(generator))
+        return bool(await generator.pool.fetchval("select exists (select from relay_offsets where partition > 0)"))
+
+    async with (
+        Relay(to, generator.url, clock=SystemClock()),
+        Consumer(at, review.pool, router_of(Service.REVIEW), clock=SystemClock()),
+    ):
+        await generator.publish(sent)
+        await has(review, sent)
+        admin = await start_admin(to)
+        await admin.create_partitions({to.topic(TOPIC): NewPartitions(APACHE_PARTITIONS)})
+        await admin.close()
+        await eventually(reaches_a_new_partition, within=20, every=0.5, what="a record in a new partition")
+        await has(review, sent, within=20)  # up to 60 s each with longer-lived metadata
 
 
 async def test_replicas_share_the_work_and_lose_nothing_when_one_leaves(

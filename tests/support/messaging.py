@@ -14,7 +14,7 @@ from faststream.kafka import KafkaRouter
 from shared.contracts.base import Event
 from shared.contracts.topics import Service, consumed_by
 from shared.core.clock import SystemClock
-from shared.messaging.broker import EMBEDDED_FETCH_WAIT_MS, BrokerConfig
+from shared.messaging.broker import EMBEDDED_FETCH_WAIT_MS, METADATA_MAX_AGE_MS, BrokerConfig
 from shared.messaging.dead_letter_queue import partitions_of
 from shared.messaging.events import Message
 from shared.messaging.outbox import publish
@@ -119,7 +119,7 @@ def raw_consumer(config: BrokerConfig, *topics: str) -> AIOKafkaConsumer:
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         fetch_max_wait_ms=EMBEDDED_FETCH_WAIT_MS if config.embedded else 500,
-        metadata_max_age_ms=5_000 if config.embedded else 60_000,
+        metadata_max_age_ms=METADATA_MAX_AGE_MS,
         session_timeout_ms=3_000 if config.embedded else 10_000,
         heartbeat_interval_ms=500 if config.embedded else 3_000,
     )
