@@ -58,7 +58,7 @@ def test_every_topic_is_consumed() -> None:
 
 
 @pytest.mark.parametrize("service", Service)
-def test_the_architecture_says_what_a_service_consumes_and_publishes(service: Service) -> None:
+def test_the_architecture_and_the_package_say_what_a_service_consumes_and_publishes(service: Service) -> None:
     rows = [line.split("|") for line in ARCHITECTURE.read_text().splitlines() if line.startswith(f"| {service} |")]
     ((_, _, _, consumes, publishes, _),) = rows
     assert {name.strip() for name in publishes.split(",")} == {t.name for t in produced_by(service)}
@@ -66,6 +66,10 @@ def test_the_architecture_says_what_a_service_consumes_and_publishes(service: Se
         assert set(consumed_by(service)) == {t for t in TOPICS.values() if t.producer is not service}
     else:
         assert {name.strip() for name in consumes.split(",")} == {t.name for t in consumed_by(service)}
+    text = importlib.import_module(f"services.{service}").__doc__ or ""
+    named = {t.name for t in TOPICS.values() if re.search(rf"(?<![\w-]){t.name}(?![\w-])", text)}
+    everything = "Consumes everything that the other services publish" in text
+    assert named == {t.name for t in (*produced_by(service), *(() if everything else consumed_by(service)))}
 
 
 def test_the_public_loop_keeps_its_names() -> None:
