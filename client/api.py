@@ -132,13 +132,18 @@ class AsyncRetake:
         *,
         unreachable_s: float | None = None,
         on_connection: Callable[[bool], None] | None = None,
+        episode_id: str | None = None,
     ) -> EventStream:
-        """The events of a project (None: the outcomes in all projects of the caller), from `last_event_id` on.
+        """The events of a project (None: the outcomes in all projects of the caller), from `last_event_id` on; or those
+        of one episode alone, which is all that the guests of a share link may see.
 
         The stream resumes after any interruption, without a gap. Without `last_event_id` it begins with a snapshot
         of active runs and waiting reviews. After `unreachable_s` seconds without a connection it raises Unreachable.
         """
-        stream = path("projects", project_id, "events") if project_id else "/events"
+        if episode_id:
+            stream = path("episodes", episode_id, "events")
+        else:
+            stream = path("projects", project_id, "events") if project_id else "/events"
         return EventStream(
             self.transport, stream, last_event_id, unreachable_s=unreachable_s, on_connection=on_connection
         )

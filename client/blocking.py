@@ -122,6 +122,7 @@ class Accounts(Group[accounts.Accounts]):
     ticket = blocking(accounts.Accounts.ticket)
     open_session = blocking(accounts.Accounts.open_session)
     sign_in_config = blocking(accounts.Accounts.sign_in_config)
+    open_share = blocking(accounts.Accounts.open_share)
     login_url = blocking(accounts.Accounts.login_url)
     close_session = blocking(accounts.Accounts.close_session)
 
@@ -151,6 +152,9 @@ class Projects(Group[projects.Projects]):
     delete = blocking(projects.Projects.delete)
     settings = blocking(projects.Projects.settings)
     change_settings = blocking(projects.Projects.change_settings)
+    shares = listing(projects.Projects.shares)
+    share = blocking(projects.Projects.share)
+    revoke_share = blocking(projects.Projects.revoke_share)
     members = listing(projects.Projects.members)
     set_member = blocking(projects.Projects.set_member)
     remove_member = blocking(projects.Projects.remove_member)
@@ -324,9 +328,10 @@ class Retake:
         last_event_id: str | None = None,
         *,
         unreachable_s: float | None = None,
+        episode_id: str | None = None,
     ) -> Iterator[Event]:
         """As `AsyncRetake.events`; leaving the loop closes the stream."""
-        stream = self._client.events(project_id, last_event_id, unreachable_s=unreachable_s)
+        stream = self._client.events(project_id, last_event_id, unreachable_s=unreachable_s, episode_id=episode_id)
         events = aiter(stream)
         try:
             while True:

@@ -34,6 +34,7 @@ _PANELS = {
     "Project data": {
         "project": "client.cli.projects:app",
         "members": "client.cli.members:app",
+        "share": "client.cli.shares:app",
         "settings": "client.cli.settings:app",
         "episode": "client.cli.episodes:app",
         "segment": "client.cli.segments:app",

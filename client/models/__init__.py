@@ -1,6 +1,6 @@
 """Typed responses of the gateway."""
 
-from client.models.accounts import Me, SignInConfig, Ticket, Token
+from client.models.accounts import GuestToken, Me, SignInConfig, Ticket, Token
 from client.models.assets import Asset, Draft
 from client.models.base import AssetKind, Model, Money, Problem, Resource, Setting, Settings
 from client.models.batches import Batch, BatchItem, BatchStatus, StartedBatch
@@ -18,6 +18,7 @@ from client.models.projects import (
     Project,
     ProjectSettings,
     RatedWeek,
+    Share,
     Usage,
     UsageGroup,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "EpisodeOutline",
     "Estimate",
     "FeedEntry",
+    "GuestToken",
     "Health",
     "Import",
     "ImportStatus",
@@ -77,6 +79,7 @@ __all__ = [
     "SegmentsStatus",
     "Setting",
     "Settings",
+    "Share",
     "SignInConfig",
     "StartedBatch",
     "StartedCompilation",

@@ -29,6 +29,16 @@ class SignInConfig(Model):
     name: str | None = None
 
 
+class GuestToken(Model):
+    access_token: str
+    expires_in: int = Field(description="seconds")
+    project_id: str
+    episode_id: str
+    role: str
+    label: str = ""
+    expires_at: datetime | None = None
+
+
 class Ticket(Model):
     ticket: str
     expires_at: datetime | None = None

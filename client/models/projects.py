@@ -37,6 +37,20 @@ class ProjectSettings(Model):
     spend_cap: dict[str, Any] | None = None
 
 
+class Share(Resource):
+    """A link to one episode. `url` and `token` are told once, in the answer to its creation."""
+
+    episode_id: str
+    role: str
+    label: str = ""
+    user_id: str | None = None
+    created_by: str | None = None
+    expires_at: datetime
+    revoked_at: datetime | None = None
+    url: str | None = None
+    token: str | None = None
+
+
 class Member(Model):
     user_id: str
     name: str | None = None

@@ -28,6 +28,7 @@ class Review(Resource):
     suggested_changes: dict[str, Any] | None = None
     note_ids: list[str] = []
     user_id: str | None = None
+    author: str | None = None
     verdict: str | None = None
     next_run_id: str | None = None
     reason: str | None = None

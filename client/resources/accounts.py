@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from client.errors import BadResponse
-from client.models import Me, SignInConfig, Ticket, Token
+from client.models import GuestToken, Me, SignInConfig, Ticket, Token
 from client.resources.base import Resource
 from client.transport import Request
 
@@ -28,6 +28,10 @@ class Accounts(Resource):
         if found is None:
             raise BadResponse("The login leads nowhere.", "Check the address.")
         return found
+
+    async def open_share(self, token: str) -> GuestToken:
+        """A guest's bearer token: `token` is the part after # of a share link. Raises NotFound if it opens nothing."""
+        return await self._post(GuestToken, "/auth/share", {"token": token})
 
     async def ticket(self, stream: str) -> Ticket:
         """A ticket that opens a stream once, within 30 s. `stream` is its path, e.g. /api/v1/projects/{id}/events."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Unpack
 
 from client.models import (
@@ -10,6 +11,7 @@ from client.models import (
     Metrics,
     Project,
     ProjectSettings,
+    Share,
     Usage,
 )
 from client.resources.base import Filters, Listing, Resource, parse, path, without_none
@@ -58,6 +60,28 @@ class Projects(Resource):
         """Merge `changes` into the settings; a null clears a setting."""
         url = path("projects", project_id, "settings")
         return await self._change(ProjectSettings, "PATCH", url, changes, revision)
+
+    def shares(self, project_id: str, max_items: int | None = None, **filters: Unpack[Filters]) -> Listing[Share]:
+        """The share links of a project, newest first; owners only."""
+        return self._list(Share, path("projects", project_id, "shares"), max_items, **filters)
+
+    async def share(
+        self,
+        project_id: str,
+        episode_id: str,
+        role: str,
+        label: str,
+        *,
+        expires_at: datetime | str | None = None,
+        key: str | None = None,
+    ) -> Share:
+        """A link that opens one episode as viewer or reviewer; None: for 7 days. Its `url` is told only here."""
+        until = expires_at.isoformat() if isinstance(expires_at, datetime) else expires_at
+        body = {"episode_id": episode_id, "role": role, "label": label, "expires_at": until}
+        return await self._post(Share, path("projects", project_id, "shares"), body, key=key)
+
+    async def revoke_share(self, project_id: str, share_id: str) -> None:
+        await self._delete(path("projects", project_id, "shares", share_id))
 
     def members(self, project_id: str) -> Listing[Member]:
         return self._list(Member, path("projects", project_id, "members"))

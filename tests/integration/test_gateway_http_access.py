@@ -55,6 +55,11 @@ TABLE = [
     Row("PATCH", "/projects/{project_id}/settings", E, {"style": "Noir"}, ANY_VERSION),
     Row("GET", "/projects/{project_id}/members", V),
     Row("PUT", "/projects/{project_id}/members/{user_id}", O, {"role": "viewer"}),
+    Row("GET", "/projects/{project_id}/shares", O),
+    Row(
+        "POST", "/projects/{project_id}/shares", O, {"episode_id": "{episode_id}", "role": "viewer", "label": "Client"}
+    ),
+    Row("DELETE", "/projects/{project_id}/shares/{share_id}", O),
     Row("GET", "/projects/{project_id}/usage", V),
     Row("GET", "/projects/{project_id}/metrics", V),
     Row("GET", "/projects/{project_id}/progress", V),
@@ -126,6 +131,8 @@ ELSEWHERE = {  # covered by tests of their own below, or open to everyone
     ("POST", "/auth/token"),
     ("GET", "/auth/config"),
     ("GET", "/auth/login"),
+    ("POST", "/auth/share"),
+    ("GET", "/episodes/{episode_id}/events"),
     ("GET", "/events"),
     ("GET", "/projects/{project_id}/events"),
 }
@@ -169,7 +176,10 @@ async def known(g: Gateway) -> dict[str, str]:
     segment = episode["segments"][0]
     runs = (await api.get(f"/assets/{segment['assets']['video']}/runs")).json()["data"]
     note = await g.client("reviewer").post(f"/versions/{runs[0]['versions'][0]['id']}/notes", json={"text": "Darker"})
+    shared = {"episode_id": episode["id"], "role": "viewer", "label": "Spare"}
+    share = await post(f"/projects/{ids['project_id']}/shares", 201, json=shared)
     return ids | {
+        "share_id": share["id"],
         "note_id": note.json()["id"],
         "episode_id": episode["id"],
         "segment_id": segment["id"],
@@ -186,9 +196,10 @@ async def known(g: Gateway) -> dict[str, str]:
 
 
 async def send(api: httpx.AsyncClient, row: Row, ids: dict[str, str]) -> httpx.Response:
-    content = (
-        {"content": row.body} if isinstance(row.body, bytes) else {"json": row.body} if row.body is not None else {}
-    )
+    body = row.body
+    if isinstance(body, dict) and body.get("episode_id") == "{episode_id}":
+        body = body | {"episode_id": ids["episode_id"]}
+    content = {"content": row.body} if isinstance(row.body, bytes) else {"json": body} if body is not None else {}
     return await api.request(row.method, (row.path + row.query).format(**ids), headers=row.headers, **content)
 
 

@@ -40,6 +40,7 @@ A segment's `status` and `approval_status` follow from the newest run of its vid
 TAGS: Final = [
     {"name": "accounts", "description": "Tokens, sessions, tickets and the authenticated user."},
     {"name": "projects", "description": "Projects, settings, members, uploads and activity."},
+    {"name": "shares", "description": "Links that open one episode to people without an account."},
     {"name": "episodes", "description": "Episodes with their segments, order and assets."},
     {"name": "runs", "description": "Runs, versions and reviews of assets."},
     {"name": "batches", "description": "The generation of many segments under one policy."},

@@ -17,6 +17,7 @@ AssetId = Annotated[str, Path(description="The id of an asset.", examples=[EXAMP
 RunId = Annotated[str, Path(description="The id of a run.", examples=[EXAMPLE_ID], json_schema_extra=_UUID)]
 VersionId = Annotated[str, Path(description="The id of a version.", examples=[EXAMPLE_ID], json_schema_extra=_UUID)]
 NoteId = Annotated[str, Path(description="The id of a note.", examples=[EXAMPLE_ID], json_schema_extra=_UUID)]
+ShareId = Annotated[str, Path(description="The id of a share link.", examples=[EXAMPLE_ID], json_schema_extra=_UUID)]
 BatchId = Annotated[str, Path(description="The id of a batch.", examples=[EXAMPLE_ID], json_schema_extra=_UUID)]
 ImportId = Annotated[str, Path(description="The id of an import.", examples=[EXAMPLE_ID], json_schema_extra=_UUID)]
 FilmId = Annotated[str, Path(description="The id of a compilation.", examples=[EXAMPLE_ID], json_schema_extra=_UUID)]

@@ -18,6 +18,7 @@ from services.gateway.domain.quotas import (
     start_of_month,
     storage_used_up,
 )
+from services.gateway.domain.shares import is_guest
 from services.gateway.store.unit_of_work import Store
 from shared.contracts.messages import message, problem_text
 from shared.contracts.values import Actor
@@ -43,7 +44,7 @@ async def remember_user(store: Store, user_id: str, name: str) -> None:
 async def set_member(store: Store, caller: Caller, user_id: str, role: Role) -> None:
     """Raises Refusal invalid (nobody has signed in with that id), invalid-state (the last owner)."""
     members = await store.accounts.lock_members(caller.project_id)
-    if not await store.accounts.exists(user_id):
+    if is_guest(user_id) or not await store.accounts.exists(user_id):
         raise invalid(
             ("path:user_id", "Nobody has signed in with this id yet; ask them to sign in once, then add them")
         )

@@ -40,6 +40,7 @@ class LoggedEvent:
     data: str
     to_user: bool
     tag: str
+    episode_id: str | None = None
 
     @property
     def place(self) -> Place:

@@ -8,7 +8,8 @@ from services.gateway.queries.films import FilmQueries
 from services.gateway.queries.live import LiveQueries
 from services.gateway.queries.notes import NoteQueries
 from services.gateway.queries.projects import ProjectQueries
+from services.gateway.queries.shares import ShareQueries
 
 
-class Queries(EpisodeQueries, FilmQueries, ProjectQueries, LiveQueries, NoteQueries, EstimateQueries):
+class Queries(EpisodeQueries, FilmQueries, ProjectQueries, LiveQueries, NoteQueries, EstimateQueries, ShareQueries):
     """Reads for one caller on one connection."""

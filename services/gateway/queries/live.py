@@ -10,6 +10,7 @@ from services.gateway.domain.errors import not_found
 from services.gateway.domain.event_log import Place
 from services.gateway.domain.media import MediaFile
 from services.gateway.domain.runs import ACTIVE
+from services.gateway.domain.shares import GUEST, is_guest
 from services.gateway.domain.timestamps import rfc3339
 from services.gateway.queries.base import QueryBase, Row
 from services.gateway.queries.films import GONE
@@ -25,35 +26,41 @@ _RUNS: Final = """
     select t.*, s.number as segment_number from runs t
     join assets a on a.asset_id = t.asset_id and a.deleted_at is null
     left join segments s on s.segment_id = t.segment_id
-    where t.project_id = any($1::uuid[]) and t.status = any($2::text[]) and not t.held order by t.run_id
+    where t.project_id = any($1::uuid[]) and ($2::uuid is null or t.episode_id = $2) and t.status = any($3::text[])
+      and not t.held
+    order by t.run_id
 """
 _BATCHES: Final = """
-    select t.* from batches t where t.project_id = any($1::uuid[])
+    select t.* from batches t where t.project_id = any($1::uuid[]) and ($2::uuid is null or t.episode_id = $2)
       and t.status in ('running', 'waiting_review', 'paused') order by t.batch_id
 """
 _FILMS: Final = """
-    select t.* from compilations t where t.project_id = any($1::uuid[])
+    select t.* from compilations t
+    where t.project_id = any($1::uuid[]) and ($2::uuid is null or t.episode_id = $2)
       and t.state in ('pending', 'processing') order by t.compilation_id
 """
+_MEMBER: Final = "join members m on m.project_id = t.project_id and m.user_id = $2"
+_GUEST: Final = f"""join shares m on m.episode_id = t.episode_id and $2 = '{GUEST}' || m.share_id
+        and m.revoked_at is null and m.expires_at > now()"""
 _VERSION: Final = """
     select t.number, t.kind, a.label, t.retired_at, t.object as content, t.poster, t.filmstrip,
            coalesce(t.proxy, case when t.kind = 'video' then t.object end) as proxy  -- most need none
     from versions t join assets a on a.asset_id = t.asset_id
-    join members m on m.project_id = t.project_id and m.user_id = $2
+    {reader}
     join projects p on p.project_id = t.project_id and p.deleted_at is null
     where t.version_id = $1 and a.deleted_at is null
 """
-_FILM: Final = f"""
+_FILM: Final = """
     select e.title, t.object as content, t.poster, t.files, t.provenance, t.completed_at,
-           t.unsigned, t.signed_at, {GONE} as gone
+           t.unsigned, t.signed_at, {gone} as gone
     from compilations t join episodes e on e.episode_id = t.episode_id and e.deleted_at is null
-    join members m on m.project_id = t.project_id and m.user_id = $2
+    {reader}
     join projects p on p.project_id = t.project_id and p.deleted_at is null
     where t.compilation_id = $1
 """
 _UPLOAD: Final = """
     select t.filename, t.deleted_at, t.object as content
-    from uploads t join members m on m.project_id = t.project_id and m.user_id = $2
+    from uploads t {reader}
     join projects p on p.project_id = t.project_id and p.deleted_at is null
     where t.upload_id = $1
 """
@@ -63,14 +70,15 @@ class LiveQueries(QueryBase):
     async def project_ids(self) -> list[str]:
         return [r["project_id"] for r in await self._connection.fetch(_PROJECT_IDS, self._links.user_id)]
 
-    async def snapshot(self, project_ids: Iterable[str]) -> tuple[Place, SnapshotEvent]:
-        """What is active or waits for a decision, and the place in the log where it was read."""
+    async def snapshot(self, project_ids: Iterable[str], episode_id: str | None = None) -> tuple[Place, SnapshotEvent]:
+        """What is active or waits for a decision, and the place in the log where it was read. `episode_id`: of that
+        episode alone."""
         ids = list(project_ids)
         place = await self._connection.fetchrow(_PLACE)
         assert place is not None, "a function with out parameters returns a row"
-        runs = await self._connection.fetch(_RUNS, ids, sorted(ACTIVE))
-        batches = await self._connection.fetch(_BATCHES, ids)
-        films = await self._connection.fetch(_FILMS, ids)
+        runs = await self._connection.fetch(_RUNS, ids, episode_id, sorted(ACTIVE))
+        batches = await self._connection.fetch(_BATCHES, ids, episode_id)
+        films = await self._connection.fetch(_FILMS, ids, episode_id)
         event = SnapshotEvent(
             runs=[_run(r) for r in runs],
             batches=[_batch(r) for r in batches],
@@ -81,7 +89,11 @@ class LiveQueries(QueryBase):
     async def media(self, collection: str, object_id: str, rendition: str, tag: str | None = None) -> MediaFile:
         """The file that the URL with this `v` names; without one, the newest. Refusal not-found: no such rendition, or
         the caller may not see it."""
+        guest = is_guest(self._links.user_id)
+        if guest and collection == "uploads":  # they belong to no episode
+            raise not_found("upload")
         sql = {"versions": _VERSION, "films": _FILM, "uploads": _UPLOAD}[collection]
+        sql = sql.format(reader=_GUEST if guest else _MEMBER, gone=GONE)
         row = await self._connection.fetchrow(sql, object_id, self._links.user_id)
         if row is None:
             raise not_found(collection.removesuffix("s"))

@@ -30,7 +30,7 @@ _STEPS: Final = """
     select run_id, state, step, message_code, message_args, attempt, at
     from run_steps where run_id = any($1::uuid[]) order by id
 """
-_REVIEW: Final = "select t.* from reviews t "
+_REVIEW: Final = "select t.*, u.name as author from reviews t left join users u on u.user_id = t.user_id "
 _REVIEWS_OF: Final = (
     _REVIEW
     + """
@@ -174,6 +174,7 @@ def _review(row: Row) -> Review:
         regenerate=row["regenerate"],
         note_ids=row["note_ids"],
         user_id=row["user_id"],
+        author=row["author"],
         verdict=row["verdict"],
         reason=row["reason"],
         next_run_id=row["next_run_id"],

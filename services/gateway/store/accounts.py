@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 from services.gateway.domain.accounts import Caller, Resource, Role
+from services.gateway.domain.shares import GUEST, is_guest
 from shared.postgres.pool import Connection
 
 _PROJECT_OF: Final[dict[Resource, str]] = {
@@ -32,6 +33,28 @@ _ACCESS: Final = """
     from ({of}) it
     join projects p on p.project_id = it.project_id and p.deleted_at is null
     join members m on m.project_id = p.project_id and m.user_id = $1
+"""
+_EPISODE_OF: Final[dict[Resource, str]] = {
+    "episode": "select episode_id from episodes where episode_id = $2",
+    "segment": "select episode_id from segments where segment_id = $2 and deleted_at is null",
+    "asset": "select episode_id from assets where asset_id = $2 and deleted_at is null",
+    "run": "select r.episode_id from runs r join assets a using (asset_id) "
+    "where r.run_id = $2 and a.deleted_at is null",
+    "version": "select v.episode_id from versions v join assets a using (asset_id) "
+    "where v.version_id = $2 and a.deleted_at is null",
+    "note": "select n.episode_id from notes n join assets a using (asset_id) "
+    "where n.note_id = $2 and a.deleted_at is null",
+    "batch": "select episode_id from batches where batch_id = $2",
+    "compilation": "select episode_id from compilations where compilation_id = $2",
+}
+"""Of what a guest may see. Projects, uploads and imports are not among it."""
+_GUEST_ACCESS: Final = """
+    select p.project_id, p.owner_id, s.role
+    from ({of}) it
+    join episodes e on e.episode_id = it.episode_id and e.deleted_at is null
+    join projects p on p.project_id = e.project_id and p.deleted_at is null
+    join shares s on s.episode_id = e.episode_id
+    where $1 = '{guest}' || s.share_id and s.revoked_at is null and s.expires_at > now()
 """
 # Counted from the newest back: the first generation with which the count is exceeded.
 _BEYOND: Final = """
@@ -69,8 +92,14 @@ class AccountRepository:
         return bool(await self._db.fetchval("select 1 from users where user_id = $1", user_id))
 
     async def access(self, user_id: str, resource: Resource, resource_id: str) -> Caller | None:
-        """None: the resource is absent or deleted, or the user is not a member of its project."""
-        row = await self._db.fetchrow(_ACCESS.format(of=_PROJECT_OF[resource]), user_id, resource_id)
+        """None: the resource is absent or deleted, or the user is neither a member of its project nor a
+        guest of its episode."""
+        if is_guest(user_id):
+            of = _EPISODE_OF.get(resource)
+            sql = _GUEST_ACCESS.format(of=of, guest=GUEST) if of else None
+        else:
+            sql = _ACCESS.format(of=_PROJECT_OF[resource])
+        row = await self._db.fetchrow(sql, user_id, resource_id) if sql else None
         return Caller(user_id, row["project_id"], row["owner_id"], Role(row["role"])) if row else None
 
     async def generations_beyond(self, user_id: str, since: datetime, count: int) -> datetime | None:

@@ -20,6 +20,7 @@ from services.gateway.store.notes import NoteRepository
 from services.gateway.store.projects import ProjectRepository
 from services.gateway.store.reviews import ReviewRepository
 from services.gateway.store.runs import RunRepository
+from services.gateway.store.shares import ShareRepository
 from services.gateway.store.uploads import UploadRepository
 from services.gateway.store.versions import VersionRepository
 from shared.contracts.base import Event
@@ -100,6 +101,10 @@ class Store:
     @cached_property
     def notes(self) -> NoteRepository:
         return NoteRepository(self._db)
+
+    @cached_property
+    def shares(self) -> ShareRepository:
+        return ShareRepository(self._db)
 
     @cached_property
     def batches(self) -> BatchRepository:

@@ -32,8 +32,8 @@ SLICE_BYTES: Final = 32 * 1024  # a small part of a client's queue
 PAGE: Final = 1000  # rows of the log per query
 
 CHANGED: Final = "changed"
-MEMBERSHIP: Final = frozenset({"project", "member", "members"})
-"""Resources of `changed` after which others may see a project."""
+MEMBERSHIP: Final = frozenset({"project", "member", "members", "share"})
+"""Resources of `changed` after which others may see a project, or an episode of it as guests."""
 
 HEARTBEAT: Final = Batch.of([(0, b"event: heartbeat\ndata: {}\n\n")])
 
@@ -53,6 +53,7 @@ class Hub:
         self._place = BEGINNING
         self._epoch = ""
         self._of_project: dict[str, set[Stream]] = {}
+        self._of_episode: dict[str, set[Stream]] = {}
         self._of_user: dict[str, set[Stream]] = {}  # by project too: streams of a user that see this project
         self._by_user: dict[str, set[Stream]] = {}
         self._watchers: dict[str, set[asyncio.Event]] = {}
@@ -104,9 +105,15 @@ class Hub:
     # -- streams
 
     async def join(
-        self, user_id: str, projects: Callable[[], Awaitable[Iterable[str]]], *, user_wide: bool
+        self,
+        user_id: str,
+        projects: Callable[[], Awaitable[Iterable[str]]],
+        *,
+        user_wide: bool,
+        episode_id: str | None = None,
     ) -> tuple[Stream, int]:
-        """A stream that gets every event after the returned place. `projects` reads what the user may see.
+        """A stream that gets every event after the returned place, of one episode alone if it is given. `projects`
+        reads what the user may see.
 
         Raises StreamLimit.
         """
@@ -122,23 +129,29 @@ class Hub:
         except BaseException:
             self._quota.give_back(user_id)
             raise
-        stream = Stream(user_id, project_ids, user_wide, self._clock.monotonic())
-        index = self._of_user if user_wide else self._of_project
-        for project_id in stream.project_ids:
-            index.setdefault(project_id, set()).add(stream)
+        stream = Stream(user_id, project_ids, user_wide, self._clock.monotonic(), episode_id)
+        index, keys = self._indexed(stream)
+        for key in keys:
+            index.setdefault(key, set()).add(stream)
         self._by_user.setdefault(user_id, set()).add(stream)
         STREAMS.inc()
         return stream, self._place.seq
 
     def leave(self, stream: Stream) -> None:
-        index = self._of_user if stream.user_wide else self._of_project
-        for project_id in stream.project_ids:
-            _discard(index, project_id, stream)
+        index, keys = self._indexed(stream)
+        for key in keys:
+            _discard(index, key, stream)
         _discard(self._by_user, stream.user_id, stream)
         self._quota.give_back(stream.user_id)
         STREAMS.dec()
         if stream.slow:
             DROPPED.inc()
+
+    def _indexed(self, stream: Stream) -> tuple[dict[str, set[Stream]], Collection[str]]:
+        """Where a stream is found, and under which ids."""
+        if stream.episode_id is not None:
+            return self._of_episode, (stream.episode_id,)
+        return (self._of_user if stream.user_wide else self._of_project), stream.project_ids
 
     def _streams(self) -> list[Stream]:
         return [s for streams in self._by_user.values() for s in streams]
@@ -222,14 +235,20 @@ class Hub:
         event, because its ids must rise across projects."""
         self._place = part[-1].place
         of_project: dict[str, list[Frame]] = {}
+        of_episode: dict[str, list[Frame]] = {}
         for row in part:
             users = self._of_user.get(row.project_id, ()) if row.to_user else ()
-            if users or row.project_id in self._of_project:
+            in_episode = row.episode_id is not None and row.episode_id in self._of_episode
+            if users or in_episode or row.project_id in self._of_project:
                 encoded = (row.seq, frame(row.name, row.data, str(EventId(self._epoch, row.place))))
                 of_project.setdefault(row.project_id, []).append(encoded)
+                if row.episode_id is not None and in_episode:
+                    of_episode.setdefault(row.episode_id, []).append(encoded)
                 _hand(users, [encoded])
         for project_id, frames in of_project.items():
             _hand(self._of_project.get(project_id, ()), frames)
+        for episode_id, frames in of_episode.items():
+            _hand(self._of_episode.get(episode_id, ()), frames)
         for project_id in {row.project_id for row in part}:
             self.notify(project_id)
 

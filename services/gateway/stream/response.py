@@ -52,6 +52,8 @@ class Opening:
     projects: Callable[[], Awaitable[Iterable[str]]]
     snapshot: Callable[[Iterable[str]], Awaitable[tuple[Place, SnapshotEvent]]]
     """The place in the log where it was taken, and its content."""
+    episode_id: str | None = None
+    """Of an episode's stream."""
 
 
 class EventStreamResponse(Response):
@@ -80,7 +82,7 @@ class EventStreamResponse(Response):
         bounds = await self._log.bounds(*asked)  # before the start: a database that is away is still a 503
         self._hub.observe(reached, bounds)
         try:
-            stream, place = await self._hub.join(o.user_id, o.projects, user_wide=o.user_wide)
+            stream, place = await self._hub.join(o.user_id, o.projects, user_wide=o.user_wide, episode_id=o.episode_id)
         except StreamLimit:
             raise rate_limited("streams", 10, message("problem.too_many_streams")) from None
         stream.kill = _cutter(plain)
@@ -116,7 +118,9 @@ class EventStreamResponse(Response):
     async def _replay(self, stream: Stream, after: int, upto: int, epoch: str, send: Send) -> bool:
         """What the client missed, page by page; live events queue up meanwhile. False if some of it was pruned."""
         while after < upto and not stream.ended:
-            rows = await self._log.between(after, upto, list(stream.project_ids), stream.user_wide, PAGE)
+            rows = await self._log.between(
+                after, upto, list(stream.project_ids), stream.user_wide, PAGE, stream.episode_id
+            )
             if rows is None:
                 return False
             if rows:

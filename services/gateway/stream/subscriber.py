@@ -23,14 +23,20 @@ class EventLog(Protocol):
         ...
 
     async def between(
-        self, after: int, upto: int, project_ids: Sequence[str], to_user: bool, limit: int
+        self,
+        after: int,
+        upto: int,
+        project_ids: Sequence[str],
+        to_user: bool,
+        limit: int,
+        episode_id: str | None = None,
     ) -> list[LoggedEvent] | None:
-        """after < seq <= upto, of these projects; `to_user`: only what the stream of a user carries. None if some of
-        it may have been pruned."""
+        """after < seq <= upto, of these projects; `to_user`: only what the stream of a user carries; `episode_id`: only
+        what is about that episode. None if some of it may have been pruned."""
         ...
 
     async def members(self, project_id: str) -> set[str]:
-        """Who may see the project now."""
+        """Who may see the project now, or an episode of it as a guest."""
         ...
 
 
@@ -84,6 +90,7 @@ class Stream:
         "_wake",
         "_wire",
         "ended",
+        "episode_id",
         "kill",
         "opened_at",
         "project_ids",
@@ -92,8 +99,17 @@ class Stream:
         "user_wide",
     )
 
-    def __init__(self, user_id: str, project_ids: Iterable[str], user_wide: bool, opened_at: float) -> None:
+    def __init__(
+        self,
+        user_id: str,
+        project_ids: Iterable[str],
+        user_wide: bool,
+        opened_at: float,
+        episode_id: str | None = None,
+    ) -> None:
+        """`episode_id`: the stream has the events of that episode alone."""
         self.user_id = user_id
+        self.episode_id = episode_id
         self.project_ids = set(project_ids)
         self.user_wide = user_wide
         self.opened_at = opened_at

@@ -16,6 +16,7 @@ export interface Token {
 }
 
 export type SignIn = "signed-in" | "signed-out";
+export type Guest = components["schemas"]["GuestToken"];
 export type SignInConfig = components["schemas"]["SignInConfig"];
 
 /** Tells the other tabs that a person signed in or out in this one. */
@@ -31,6 +32,8 @@ const RENEW_AT = 0.8;
 export class Tokens {
   private token: Token | null = null;
   private renewing: Promise<Token> | null = null;
+  /** The token of a share link: whoever has it is a guest, and no person. */
+  private share: string | null = null;
   /** Why nobody is signed in: until somebody is, no call asks the gateway again. */
   private refused: Problem | null = null;
 
@@ -38,10 +41,11 @@ export class Tokens {
     private readonly fetch: typeof globalThis.fetch = globalThis.fetch.bind(globalThis),
     private readonly now: () => number = Date.now,
     private readonly onSignIn: (state: SignIn) => void = () => {},
-    private readonly otherTabs: OtherTabs | null = null,
+    private otherTabs: OtherTabs | null = null,
   ) {
     if (otherTabs) {
       otherTabs.onmessage = ({ data }) => {
+        if (this.share !== null) return;
         if (data === "signed-out") this.forget(signedOut());
         else if (this.refused) void this.retry();
       };
@@ -51,6 +55,16 @@ export class Tokens {
   /** A token that a person pasted; it lives as long as the gateway takes it. */
   paste(value: string): void {
     this.hold({ value, from: this.now(), until: Number.POSITIVE_INFINITY });
+  }
+
+  /** Opens a share link; from now on all calls are its guest's. Raises Problem. */
+  async openShare(token: string): Promise<Guest> {
+    const from = this.now();
+    this.share = token;
+    const guest = await this.guest(token);
+    this.otherTabs = null;
+    this.hold({ value: guest.access_token, from, until: from + guest.expires_in * 1000 });
+    return guest;
   }
 
   /** How a person signs in at this gateway. Raises Problem. */
@@ -113,9 +127,12 @@ export class Tokens {
   }
 
   private async renew(): Promise<string> {
-    this.renewing ??= this.locked(() => this.request()).finally(() => {
-      this.renewing = null;
-    });
+    const share = this.share;
+    this.renewing ??= (share === null ? this.locked(() => this.request()) : this.renewedGuest(share)).finally(
+      () => {
+        this.renewing = null;
+      },
+    );
     const token = await this.renewing;
     if (this.refused) throw this.refused; // signed out meanwhile
     if (this.token?.value !== token.value) this.hold(token);
@@ -136,10 +153,28 @@ export class Tokens {
     this.onSignIn("signed-out");
   }
 
-  private async ask(method: string, name: string, token?: string): Promise<Response> {
+  private async renewedGuest(share: string): Promise<Token> {
+    const from = this.now();
+    const guest = await this.guest(share);
+    return { value: guest.access_token, from, until: from + guest.expires_in * 1000 };
+  }
+
+  private async guest(token: string): Promise<Guest> {
+    const response = await this.ask("POST", "share", undefined, { token });
+    if (response.ok) return (await response.json()) as Guest;
+    const problem = await problemOf(response);
+    if (!problem.isTransient) this.forget(problem);
+    throw problem;
+  }
+
+  private async ask(method: string, name: string, token?: string, body?: object): Promise<Response> {
     try {
-      const headers = token ? { Authorization: `Bearer ${token}` } : {};
-      return await this.fetch(`${AUTH}/${name}`, { method, headers });
+      const headers = {
+        ...(token ? { Authorization: `Bearer ${token}` } : {}),
+        ...(body ? { "Content-Type": "application/json" } : {}),
+      };
+      const sent = body ? { body: JSON.stringify(body) } : {};
+      return await this.fetch(`${AUTH}/${name}`, { method, headers, ...sent });
     } catch {
       throw unreachable();
     }

@@ -182,6 +182,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/auth/share": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Open a share link
+         * @description A bearer token for the episode, for an hour; ask again for the next one. Open to everyone who has the link.
+         */
+        post: operations["shares_open"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/auth/tickets": {
         parameters: {
             query?: never;
@@ -497,6 +517,30 @@ export interface paths {
          *     the compiler's own estimate, up to half a second, unless `Prefer: respond-async` says not to.
          */
         post: operations["films_compile"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/episodes/{episode_id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Stream the events of one episode
+         * @description A stream of server-sent events. Each event has a name and data: JSON on one line, whose schema depends on the name. `id`
+         *     is an opaque position in one log and may skip values. To resume, send `Last-Event-ID` or `?last_event_id=`. If the
+         *     position is in the log, all later events follow; without a position, a snapshot; otherwise a `reset` (epoch_changed,
+         *     too_old or unknown_id) and then a snapshot. A heartbeat is sent every 15 seconds. The stream ends every 15 minutes, and
+         *     an EventSource reconnects by itself. Events contain no media URLs: GET the run.
+         */
+        get: operations["streams_of_episode"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1091,6 +1135,50 @@ export interface paths {
          * @description A merge patch: sections merge, null takes a setting away. Money and review policy need an owner.
          */
         patch: operations["projects_change_defaults"];
+        trace?: never;
+    };
+    "/api/v1/projects/{project_id}/shares": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the share links (owner)
+         * @description Also those that are over or revoked.
+         */
+        get: operations["shares_shares"];
+        put?: never;
+        /**
+         * Create a share link to an episode (owner)
+         * @description Whoever has the link sees this episode, and nothing else, until it expires or is revoked.
+         */
+        post: operations["shares_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project_id}/shares/{share_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revoke a share link (owner)
+         * @description At once: its guests' streams end, and their media links open nothing more.
+         */
+        delete: operations["shares_revoke"];
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/projects/{project_id}/uploads": {
@@ -2255,7 +2343,7 @@ export interface components {
              * @description The kind of resource that changed.
              * @enum {string}
              */
-            resource: "project" | "settings" | "members" | "episode" | "order" | "segment" | "asset" | "compilation" | "note";
+            resource: "project" | "settings" | "members" | "episode" | "order" | "segment" | "asset" | "compilation" | "note" | "share";
             /**
              * Status
              * @description Always null: resources that people edit have no status.
@@ -2669,6 +2757,87 @@ export interface components {
              * @description Why the cost is not known; null: it is.
              */
             reason?: string | null;
+        };
+        /**
+         * CreatedShare
+         * @description A new share link, with the address that opens it: shown only here, since the gateway stores only its digest.
+         */
+        CreatedShare: {
+            /**
+             * Created At
+             * Format: date-time
+             * @description When the resource was created.
+             */
+            created_at: string;
+            /**
+             * Created By
+             * @description The user who created it.
+             */
+            created_by: string;
+            /**
+             * Episode Id
+             * Format: uuid
+             * @description UUIDv7, opaque.
+             * @example 01980000-0000-7000-8000-000000000001
+             */
+            episode_id: string;
+            /**
+             * Expires At
+             * Format: date-time
+             * @description When it stops working.
+             */
+            expires_at: string;
+            /**
+             * Id
+             * Format: uuid
+             * @description UUIDv7, opaque.
+             * @example 01980000-0000-7000-8000-000000000001
+             */
+            id: string;
+            /**
+             * Label
+             * @description Names the guests in reviews and notes.
+             */
+            label: string;
+            /**
+             * Project Id
+             * Format: uuid
+             * @description UUIDv7, opaque.
+             * @example 01980000-0000-7000-8000-000000000001
+             */
+            project_id: string;
+            /**
+             * Revoked At
+             * @description When it was revoked; null: it was not.
+             */
+            revoked_at: string | null;
+            /**
+             * Role
+             * @description viewer or reviewer.
+             * @enum {string}
+             */
+            role: "viewer" | "reviewer";
+            /**
+             * Token
+             * @description The part of the address after #, for `POST /auth/share`.
+             */
+            token: string;
+            /**
+             * Updated At
+             * Format: date-time
+             * @description When the resource last changed. It rises with every change.
+             */
+            updated_at: string;
+            /**
+             * Url
+             * @description The address to pass on. The part after # reaches no server and no log.
+             */
+            url: string;
+            /**
+             * User Id
+             * @description The user id that the guests' reviews and notes bear.
+             */
+            user_id: string;
         };
         /**
          * Decision
@@ -3704,6 +3873,59 @@ export interface components {
              * @description The upper edge, from 0 to 1.
              */
             y: number;
+        };
+        /**
+         * GuestToken
+         * @description A guest's bearer token, and what it opens.
+         */
+        GuestToken: {
+            /**
+             * Access Token
+             * @description Send it as `Authorization: Bearer …`.
+             */
+            access_token: string;
+            /**
+             * Episode Id
+             * Format: uuid
+             * @description UUIDv7, opaque.
+             * @example 01980000-0000-7000-8000-000000000001
+             */
+            episode_id: string;
+            /**
+             * Expires At
+             * Format: date-time
+             * @description When the link itself stops working.
+             */
+            expires_at: string;
+            /**
+             * Expires In
+             * @description Seconds until the token expires; then open the link again.
+             */
+            expires_in: number;
+            /**
+             * Label
+             * @description The name that the guest's reviews and notes bear.
+             */
+            label: string;
+            /**
+             * Project Id
+             * Format: uuid
+             * @description UUIDv7, opaque.
+             * @example 01980000-0000-7000-8000-000000000001
+             */
+            project_id: string;
+            /**
+             * Role
+             * @description viewer or reviewer.
+             * @enum {string}
+             */
+            role: "viewer" | "reviewer";
+            /**
+             * Token Type
+             * @description Always `bearer`.
+             * @constant
+             */
+            token_type: "bearer";
         };
         /**
          * HeartbeatEvent
@@ -5184,6 +5406,36 @@ export interface components {
             user_notes?: string;
         };
         /**
+         * NewShare
+         * @description A share link to create.
+         */
+        NewShare: {
+            /**
+             * Episode Id
+             * Format: uuid
+             * @description The only episode that it opens.
+             * @example 01980000-0000-7000-8000-000000000001
+             */
+            episode_id: string;
+            /**
+             * Expires At
+             * @description At most 90 days from now; null: in 7 days.
+             */
+            expires_at?: string | null;
+            /**
+             * Label
+             * @description Whom it is for; names the guests in reviews and notes.
+             * @example Client review
+             */
+            label: string;
+            /**
+             * Role
+             * @description viewer: see everything of the episode. reviewer: also decide and write notes.
+             * @enum {string}
+             */
+            role: "viewer" | "reviewer";
+        };
+        /**
          * NewSpendCap
          * @description The greatest amount that a project may spend in a period.
          */
@@ -6443,6 +6695,11 @@ export interface components {
              * @example 01980000-0000-7000-8000-000000000001
              */
             asset_id: string;
+            /**
+             * Author
+             * @description The reviewer's name, of a guest the label of the share link.
+             */
+            author?: string | null;
             /**
              * Created At
              * Format: date-time
@@ -7755,6 +8012,104 @@ export interface components {
              * @description Whether batches wait for reviews by default; null: the operator's default.
              */
             workflow?: ("step_by_step" | "monolithic") | null;
+        };
+        /**
+         * Share
+         * @description A link that opens one episode to whoever has it.
+         */
+        Share: {
+            /**
+             * Created At
+             * Format: date-time
+             * @description When the resource was created.
+             */
+            created_at: string;
+            /**
+             * Created By
+             * @description The user who created it.
+             */
+            created_by: string;
+            /**
+             * Episode Id
+             * Format: uuid
+             * @description UUIDv7, opaque.
+             * @example 01980000-0000-7000-8000-000000000001
+             */
+            episode_id: string;
+            /**
+             * Expires At
+             * Format: date-time
+             * @description When it stops working.
+             */
+            expires_at: string;
+            /**
+             * Id
+             * Format: uuid
+             * @description UUIDv7, opaque.
+             * @example 01980000-0000-7000-8000-000000000001
+             */
+            id: string;
+            /**
+             * Label
+             * @description Names the guests in reviews and notes.
+             */
+            label: string;
+            /**
+             * Project Id
+             * Format: uuid
+             * @description UUIDv7, opaque.
+             * @example 01980000-0000-7000-8000-000000000001
+             */
+            project_id: string;
+            /**
+             * Revoked At
+             * @description When it was revoked; null: it was not.
+             */
+            revoked_at: string | null;
+            /**
+             * Role
+             * @description viewer or reviewer.
+             * @enum {string}
+             */
+            role: "viewer" | "reviewer";
+            /**
+             * Updated At
+             * Format: date-time
+             * @description When the resource last changed. It rises with every change.
+             */
+            updated_at: string;
+            /**
+             * User Id
+             * @description The user id that the guests' reviews and notes bear.
+             */
+            user_id: string;
+        };
+        /**
+         * ShareList
+         * @description The share links of a project.
+         */
+        ShareList: {
+            /**
+             * Data
+             * @description The items of this page.
+             */
+            data: components["schemas"]["Share"][];
+            /**
+             * Next Cursor
+             * @description Send it as `cursor` to get the next page; null: this is the last page.
+             */
+            next_cursor: string | null;
+        };
+        /**
+         * ShareToken
+         * @description What a guest brings.
+         */
+        ShareToken: {
+            /**
+             * Token
+             * @description The part after # of a share link's address.
+             */
+            token: string;
         };
         /**
          * SignInConfig
@@ -9832,6 +10187,44 @@ export interface operations {
             503: components["responses"]["unavailable"];
         };
     };
+    shares_open: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ShareToken"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GuestToken"];
+                };
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not-found"];
+            405: components["responses"]["method-not-allowed"];
+            406: components["responses"]["not-acceptable"];
+            413: components["responses"]["too-large"];
+            415: components["responses"]["unsupported-media-type"];
+            422: components["responses"]["invalid"];
+            429: components["responses"]["rate-limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable"];
+        };
+    };
     accounts_ticket: {
         parameters: {
             query?: never;
@@ -10743,6 +11136,193 @@ export interface operations {
             413: components["responses"]["storage-full.too-large"];
             415: components["responses"]["unsupported-media-type"];
             422: components["responses"]["idempotency-mismatch.invalid.not-compilable"];
+            429: components["responses"]["rate-limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable"];
+        };
+    };
+    streams_of_episode: {
+        parameters: {
+            query?: {
+                /** @description The same, where no header can be sent; also an episode's `cursor`. */
+                last_event_id?: string;
+            };
+            header?: {
+                /** @description The last event that was applied. */
+                "Last-Event-ID"?: string;
+            };
+            path: {
+                /** @description The id of an episode. */
+                episode_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The events, until the stream ends. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": {
+                        /** @description JSON on one line. */
+                        data: string;
+                        /**
+                         * @description The name of the event.
+                         * @constant
+                         */
+                        event: "regenerate-requested";
+                        /** @description A position in the log. */
+                        id: string;
+                    } | {
+                        /** @description JSON on one line. */
+                        data: string;
+                        /**
+                         * @description The name of the event.
+                         * @constant
+                         */
+                        event: "progress";
+                        /** @description A position in the log. */
+                        id: string;
+                    } | {
+                        /** @description JSON on one line. */
+                        data: string;
+                        /**
+                         * @description The name of the event.
+                         * @constant
+                         */
+                        event: "preview-ready";
+                        /** @description A position in the log. */
+                        id: string;
+                    } | {
+                        /** @description JSON on one line. */
+                        data: string;
+                        /**
+                         * @description The name of the event.
+                         * @constant
+                         */
+                        event: "accepted";
+                        /** @description A position in the log. */
+                        id: string;
+                    } | {
+                        /** @description JSON on one line. */
+                        data: string;
+                        /**
+                         * @description The name of the event.
+                         * @constant
+                         */
+                        event: "rejected";
+                        /** @description A position in the log. */
+                        id: string;
+                    } | {
+                        /** @description JSON on one line. */
+                        data: string;
+                        /**
+                         * @description The name of the event.
+                         * @constant
+                         */
+                        event: "review-updated";
+                        /** @description A position in the log. */
+                        id: string;
+                    } | {
+                        /** @description JSON on one line. */
+                        data: string;
+                        /**
+                         * @description The name of the event.
+                         * @constant
+                         */
+                        event: "failed";
+                        /** @description A position in the log. */
+                        id: string;
+                    } | {
+                        /** @description JSON on one line. */
+                        data: string;
+                        /**
+                         * @description The name of the event.
+                         * @constant
+                         */
+                        event: "complete";
+                        /** @description A position in the log. */
+                        id: string;
+                    } | {
+                        /** @description JSON on one line. */
+                        data: string;
+                        /**
+                         * @description The name of the event.
+                         * @constant
+                         */
+                        event: "film-updated";
+                        /** @description A position in the log. */
+                        id: string;
+                    } | {
+                        /** @description JSON on one line. */
+                        data: string;
+                        /**
+                         * @description The name of the event.
+                         * @constant
+                         */
+                        event: "import-ready";
+                        /** @description A position in the log. */
+                        id: string;
+                    } | {
+                        /** @description JSON on one line. */
+                        data: string;
+                        /**
+                         * @description The name of the event.
+                         * @constant
+                         */
+                        event: "batch-updated";
+                        /** @description A position in the log. */
+                        id: string;
+                    } | {
+                        /** @description JSON on one line. */
+                        data: string;
+                        /**
+                         * @description The name of the event.
+                         * @constant
+                         */
+                        event: "changed";
+                        /** @description A position in the log. */
+                        id: string;
+                    } | {
+                        /** @description JSON on one line. */
+                        data: string;
+                        /**
+                         * @description The name of the event.
+                         * @constant
+                         */
+                        event: "snapshot";
+                        /** @description A position in the log. */
+                        id: string;
+                    } | {
+                        /** @description JSON on one line. */
+                        data: string;
+                        /**
+                         * @description The name of the event.
+                         * @constant
+                         */
+                        event: "reset";
+                    } | {
+                        /** @description JSON on one line. */
+                        data: string;
+                        /**
+                         * @description The name of the event.
+                         * @constant
+                         */
+                        event: "heartbeat";
+                    };
+                };
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not-found"];
+            405: components["responses"]["method-not-allowed"];
+            406: components["responses"]["not-acceptable"];
+            422: components["responses"]["invalid"];
             429: components["responses"]["rate-limited"];
             500: components["responses"]["internal"];
             503: components["responses"]["unavailable"];
@@ -12725,6 +13305,134 @@ export interface operations {
             415: components["responses"]["unsupported-media-type"];
             422: components["responses"]["invalid"];
             428: components["responses"]["precondition-required"];
+            429: components["responses"]["rate-limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable"];
+        };
+    };
+    shares_shares: {
+        parameters: {
+            query?: {
+                /** @description Items per page. */
+                limit?: number;
+                /** @description The `next_cursor` of the previous page. */
+                cursor?: string;
+                /** @description Only items created after this time. */
+                created_after?: string;
+                /** @description Only items created before this time. */
+                created_before?: string;
+                /** @description Only those with this episode id; a comma means OR. */
+                episode_id?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The id of a project. */
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShareList"];
+                };
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not-found"];
+            405: components["responses"]["method-not-allowed"];
+            406: components["responses"]["not-acceptable"];
+            422: components["responses"]["invalid"];
+            429: components["responses"]["rate-limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable"];
+        };
+    };
+    shares_create: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repeat of the request within 24 hours gets the first response, with `Idempotency-Replayed: true`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description The id of a project. */
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewShare"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            201: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    Location: components["headers"]["Location"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedShare"];
+                };
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not-found"];
+            405: components["responses"]["method-not-allowed"];
+            406: components["responses"]["not-acceptable"];
+            409: components["responses"]["idempotency-in-flight"];
+            413: components["responses"]["too-large"];
+            415: components["responses"]["unsupported-media-type"];
+            422: components["responses"]["idempotency-mismatch.invalid"];
+            429: components["responses"]["rate-limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable"];
+        };
+    };
+    shares_revoke: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of a project. */
+                project_id: string;
+                /** @description The id of a share link. */
+                share_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It opens nothing any more. */
+            204: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not-found"];
+            405: components["responses"]["method-not-allowed"];
+            406: components["responses"]["not-acceptable"];
+            422: components["responses"]["invalid"];
             429: components["responses"]["rate-limited"];
             500: components["responses"]["internal"];
             503: components["responses"]["unavailable"];

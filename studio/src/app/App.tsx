@@ -39,6 +39,10 @@ const ActivityScreen = lazy(async () => ({
   default: (await import("../screens/activity/ActivityScreen")).ActivityScreen,
 }));
 
+const GuestScreen = lazy(async () => ({
+  default: (await import("../screens/share/GuestScreen")).GuestScreen,
+}));
+
 const queries = new QueryClient({
   defaultOptions: {
     queries: {
@@ -63,6 +67,13 @@ export function App() {
 function Shell() {
   const words = useWords();
   const [location] = useLocation();
+  if (location === routes.share()) {
+    return (
+      <Suspense fallback={<Skeleton page label={words.loading} lines={8} />}>
+        <GuestScreen />
+      </Suspense>
+    );
+  }
   if (location === routes.signIn()) {
     return (
       <main className={css.main}>

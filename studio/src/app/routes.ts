@@ -14,6 +14,8 @@ export const routes = {
   settings: (projectId?: string, tab?: string) =>
     `${projectId ? `/p/${projectId}` : ""}/settings${tab ? `/${tab}` : ""}`,
   inbox: () => "/inbox",
+  /** Of a share link, with its token after #. */
+  share: () => "/s",
   /** Where the identity provider sends a browser back to, if not to where it came from. */
   signIn: () => "/sign-in",
 } as const;

@@ -40,6 +40,8 @@ export interface EpisodeOptions {
   readonly open: FollowOptions["open"];
   readonly projectId: string;
   readonly episodeId: string;
+  /** A guest sees no other episode of the project, nor its stream. */
+  readonly guest?: boolean;
 }
 
 export class EpisodeFeed {
@@ -133,10 +135,10 @@ export class EpisodeFeed {
   private async run(): Promise<void> {
     const cursor = await this.load();
     if (cursor === null || this.stop.signal.aborted) return;
-    const { projectId } = this.options;
+    const { projectId, episodeId, guest } = this.options;
     await followShared({
-      name: projectId,
-      url: `/api/v1/projects/${projectId}/events`,
+      name: guest ? `guest:${episodeId}` : projectId,
+      url: guest ? `/api/v1/episodes/${episodeId}/events` : `/api/v1/projects/${projectId}/events`,
       from: cursor,
       open: this.options.open,
       onFrames: (frames) => this.take(frames),

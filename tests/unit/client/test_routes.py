@@ -64,12 +64,12 @@ async def asked_by_every_method(target: Path) -> list[tuple[str, httpx.Request]]
                 await call(**made_up(call, target))
             assert len(gateway.requests) == before + 1, f"{name}.{verb}"
             requested.append((f"{name}.{verb}", gateway.requests[-1]))
-    for project_id in (None, "p"):
+    for project_id, episode_id in ((None, None), ("p", None), (None, "e")):
         gateway.answers.append(stream(": nothing\n\n"))
         gateway.then = lambda _: httpx.Response(404)
         with suppress(ClientError):
-            await anext(aiter(client.events(project_id)))
-        requested.append((f"events({project_id})", gateway.requests[-1]))
+            await anext(aiter(client.events(project_id, episode_id=episode_id)))
+        requested.append((f"events({project_id}, {episode_id})", gateway.requests[-1]))
     return requested
 
 

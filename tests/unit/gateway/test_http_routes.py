@@ -17,6 +17,7 @@ PROMISED = """
 POST /auth/token 200
 GET /auth/config 200
 GET /auth/login 302
+POST /auth/share 200
 POST /auth/session 204
 DELETE /auth/session 200,204
 POST /auth/tickets 201
@@ -33,6 +34,9 @@ PATCH^ /projects/{project_id}/settings 200
 GET /projects/{project_id}/members 200
 PUT /projects/{project_id}/members/{user_id} 200 invalid-state
 DELETE /projects/{project_id}/members/{user_id} 204 invalid-state
+GET /projects/{project_id}/shares 200
+POST /projects/{project_id}/shares 201
+DELETE /projects/{project_id}/shares/{share_id} 204
 GET /projects/{project_id}/usage 200
 GET /projects/{project_id}/metrics 200
 GET /projects/{project_id}/progress 200
@@ -48,6 +52,7 @@ POST /imports/{import_id}/cancel 202,200 invalid-state
 GET /episodes/{episode_id} 200,304
 PATCH^ /episodes/{episode_id} 200
 DELETE /episodes/{episode_id} 204
+GET /episodes/{episode_id}/events 200
 GET /episodes/{episode_id}/order 200
 GET /episodes/{episode_id}/outline 200,304
 PUT^ /episodes/{episode_id}/order 200

@@ -72,13 +72,24 @@ class Log:
         return [r for r in self.rows if r.seq >= seq][:limit]
 
     async def between(
-        self, after: int, upto: int, project_ids: Sequence[str], to_user: bool, limit: int
+        self,
+        after: int,
+        upto: int,
+        project_ids: Sequence[str],
+        to_user: bool,
+        limit: int,
+        episode_id: str | None = None,
     ) -> list[LoggedEvent] | None:
         await self._pause()
         if self.pruned_to > after:
             return None
         return [
-            r for r in self.rows if after < r.seq <= upto and r.project_id in project_ids and (r.to_user or not to_user)
+            r
+            for r in self.rows
+            if after < r.seq <= upto
+            and r.project_id in project_ids
+            and (r.to_user or not to_user)
+            and episode_id in (None, r.episode_id)
         ][:limit]
 
     async def members(self, project_id: str) -> set[str]:

@@ -20,7 +20,7 @@ class Sealer:
     rotated. `purpose` separates the keys from all others that are derived from the same secrets."""
 
     def __init__(self, *secrets: str, purpose: str) -> None:
-        self._keys = [AESGCM(_derived(secret, purpose)) for secret in secrets]
+        self._keys = [AESGCM(derived_key(secret, purpose)) for secret in secrets]
 
     def seal(self, plain: bytes, bound_to: str) -> str:
         """Text that opens only with the same `bound_to`; its characters need no escapes in a cookie."""
@@ -42,5 +42,6 @@ class Sealer:
         return None
 
 
-def _derived(secret: str, purpose: str) -> bytes:
+def derived_key(secret: str, purpose: str) -> bytes:
+    """32 bytes that tell nothing of the secret, nor of what is derived for another purpose."""
     return HKDF(SHA256(), _KEY_BYTES, salt=None, info=purpose.encode()).derive(secret.encode())

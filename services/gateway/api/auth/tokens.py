@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import jwt
@@ -21,6 +21,10 @@ LONGEST_TOKEN: Final = 16 * 1024  # bytes, before anything of it is parsed
 SESSION_LIFE: Final = timedelta(hours=12)
 SESSION_AUDIENCE: Final = "retake-session"
 """A session is no bearer token, and a bearer token is no session."""
+GUEST_AUDIENCE: Final = "retake-guest"
+GUEST_PREFIX: Final = "guest."
+"""Of a guest's bearer token, in front of the JWT: nothing else is asked whether it is one."""
+GUEST_LIFE: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,17 @@ class LocalTokens:
             self._known[token] = known
         self._check_time(known)
         return known
+
+    def issue_guest(self, user_id: str, name: str, until: datetime) -> tuple[str, int]:
+        """A bearer token for the guests of a share link, and the seconds that it lives: until the link ends at most."""
+        now = int(self._clock.now().timestamp())
+        expires = min(int(until.timestamp()), now + int(GUEST_LIFE.total_seconds()))
+        return GUEST_PREFIX + self._encode(user_id, name, GUEST_AUDIENCE, expires), max(0, expires - now)
+
+    def verify_guest(self, token: str) -> Identity:
+        """Raises InvalidToken. Whether the link was revoked is not known here."""
+        identity, _ = self._decode(token.removeprefix(GUEST_PREFIX), GUEST_AUDIENCE)
+        return identity
 
     def open_session(self, identity: Identity) -> tuple[str, int]:
         """What the cookie holds, and the seconds that it lives: never longer than the token it was made from."""

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.gateway.api.app_state import AppState
+from services.gateway.api.auth.tokens import GUEST_PREFIX
 from services.gateway.api.middleware.errors import header
 from services.gateway.api.middleware.rate_limit import Standing, network_of
 from services.gateway.api.middleware.request_heads import COOKIES, SESSION
@@ -17,6 +18,7 @@ from services.gateway.api.problems import ProblemError, invalid, of, rate_limite
 from services.gateway.domain.identity import Identity, InvalidToken
 from services.gateway.domain.json_bounds import json_problem
 from services.gateway.domain.problems import Slug
+from services.gateway.domain.shares import is_guest
 from shared.contracts.messages import message, problem_text
 
 API: Final = "/api/v1"
@@ -30,10 +32,19 @@ UPLOAD_STALL_S: Final = 60.0  # without a byte of a file: a phone that changes i
 
 _MEDIA: Final = f"{API}/media/"
 _PUBLIC: Final = (
-    *(f"{API}/auth/{name}" for name in ("token", "config", "login", "callback")),
+    *(f"{API}/auth/{name}" for name in ("token", "config", "login", "callback", "share")),
     f"{API}/openapi.json",
     _MEDIA,
 )
+_OF_GUESTS: Final = (
+    *(f"{API}/{name}" for name in ("me", "models")),
+    *(
+        f"{API}/{name}/"
+        for name in ("episodes", "segments", "assets", "runs", "versions", "notes", "batches", "compilation-jobs")
+    ),
+    *_PUBLIC,
+)
+"""What the guests of a share link may ask for: behind each path the rights of their episode are checked."""
 _LIMITED: Final = ("/docs", "/openapi.json", "/problems/", "/metrics")
 """Paths outside the API that cost something. Probes of health must not fail because somebody else asks often: they
 share their work instead."""
@@ -82,7 +93,10 @@ class AuthMiddleware:
                     raise rate_limited(standing.policy, standing.reset_s, message("problem.too_many_requests"))
             if refusal is not None and not scope["path"].startswith(_PUBLIC) and not self._may_sign_out(scope):
                 raise refusal
-            if identity is not None:
+            if identity is not None and is_guest(identity.user_id):
+                if not scope["path"].startswith(_OF_GUESTS):  # as if it were not there
+                    raise ProblemError(Slug.NOT_FOUND)
+            elif identity is not None:
                 await self._welcome(identity)
             scope[IDENTITY] = identity
             receive = self._bounded(scope, receive)
@@ -100,7 +114,7 @@ class AuthMiddleware:
                 kind, _, token = authorization.partition(" ")
                 if kind.lower() != "bearer" or not token.strip():
                     raise InvalidToken(message("problem.not_a_bearer_token"))
-                return await state.verifier.verify(token.strip()), None
+                return await self._bearer(token.strip()), None
             if ticket := _ticket(scope):
                 user_id = await state.tickets.redeem(ticket, scope["path"])
                 if user_id is None:
@@ -118,6 +132,16 @@ class AuthMiddleware:
             return None, _unauthenticated(message("problem.not_signed_in"))
         except InvalidToken as e:
             return None, _unauthenticated(str(e))
+
+    async def _bearer(self, token: str) -> Identity:
+        """Raises InvalidToken."""
+        state = self._state()
+        if token.startswith(GUEST_PREFIX):
+            return state.tokens.verify_guest(token)
+        identity = await state.verifier.verify(token)
+        if is_guest(identity.user_id):
+            raise InvalidToken(message("problem.token_subject_reserved"))
+        return identity
 
     def _may_sign_out(self, scope: Scope) -> bool:
         """With the cookie of a sign-in alone, since its token may be over and the issuer away; the route checks it."""

@@ -81,15 +81,15 @@ class RateLimit:
         self._untold: set[tuple[str, str]] = set()
         """Keys of windows whose count the other replicas do not know yet."""
 
-    def take(self, policy: str, caller: str) -> Standing:
-        """Counts one request."""
+    def take(self, policy: str, caller: str, count: int = 1) -> Standing:
+        """Counts a request, or one that is worth several."""
         now, key = self._clock.now().timestamp(), (policy, caller)
         window = self._windows.get(key)
         if window is None or now - window.begun >= self._window_s:
             self._windows.pop(key, None)  # to be added at the end
             self._forget(now)
             window = _Window(now, 0, 0)
-        self._windows[key] = window = replace(window, count=window.count + 1)
+        self._windows[key] = window = replace(window, count=window.count + count)
         self._untold.add(key)
         return self._standing(policy, window, now)
 

@@ -1,4 +1,4 @@
-"""The two streams of server-sent events."""
+"""The streams of server-sent events."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from starlette.responses import Response
 from services.gateway.api.context import RequestContext, SignedIn
 from services.gateway.api.documents import errors
 from services.gateway.api.headers import accepts
-from services.gateway.api.path_ids import ProjectId
+from services.gateway.api.path_ids import EpisodeId, ProjectId
 from services.gateway.api.schemas.events import SnapshotEvent, stream_examples, stream_schema
 from services.gateway.domain.accounts import Role
 from services.gateway.domain.event_log import Place
@@ -72,15 +72,29 @@ async def of_project(
     return _open(context, False, header or last_event_id, projects)
 
 
+@router.get("/episodes/{episode_id}/events", **_DOC, summary="Stream the events of one episode")
+async def of_episode(
+    episode_id: EpisodeId, context: SignedIn, header: LastEventId = None, last_event_id: Resume = None
+) -> Response:
+    accepts(context.request, "text/event-stream")
+
+    async def projects() -> Iterable[str]:
+        async with context.single_read() as work:
+            return [(await work.require_role("episode", episode_id, Role.VIEWER)).project_id]
+
+    return _open(context, False, header or last_event_id, projects, episode_id)
+
+
 def _open(
     context: RequestContext,
     user_wide: bool,
     last_event_id: str | None,
     projects: Callable[[], Awaitable[Iterable[str]]],
+    episode_id: str | None = None,
 ) -> Response:
     async def snapshot(project_ids: Iterable[str]) -> tuple[Place, SnapshotEvent]:
         async with context.snapshot() as work:
-            return await work.queries.snapshot(project_ids)
+            return await work.queries.snapshot(project_ids, episode_id)
 
-    opening = Opening(context.user_id, user_wide, last_event_id, projects, snapshot)
+    opening = Opening(context.user_id, user_wide, last_event_id, projects, snapshot, episode_id)
     return EventStreamResponse(context.state.hub, context.state.event_log, opening)

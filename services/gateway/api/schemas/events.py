@@ -188,7 +188,7 @@ class ChangedEvent(EventData):
 
     status: str | None = Field(description="Always null: resources that people edit have no status.")
     resource: Literal[
-        "project", "settings", "members", "episode", "order", "segment", "asset", "compilation", "note"
+        "project", "settings", "members", "episode", "order", "segment", "asset", "compilation", "note", "share"
     ] = Field(description="The kind of resource that changed.")
     id: str = Field(
         description="The resource's id; for an order that of the episode, for settings and members that of the project."

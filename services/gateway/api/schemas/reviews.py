@@ -49,6 +49,7 @@ class Review(Dated):
     regenerate: bool = Field(description="Whether the rejection asked for another run.")
     note_ids: list[Id] = Field(description="The notes that the decision was about; empty: none.")
     user_id: str | None = Field(description="The reviewer; null: a policy decided.")
+    author: str | None = Field(None, description="The reviewer's name, of a guest the label of the share link.")
     verdict: Literal["pending", "accepted", "rejected", "refused"] = Field(
         description="The verdict: pending, accepted, rejected, or refused (the decision did not count)."
     )

@@ -22,6 +22,7 @@ export interface OpenEpisode {
   readonly feed: EpisodeFeed;
   readonly flows: Flows;
   readonly role: Schemas["Project"]["my_role"];
+  readonly guest: boolean;
 }
 
 const Context = createContext<OpenEpisode | null>(null);
@@ -66,6 +67,7 @@ export function EpisodeProvider({
   episodeId,
   role,
   loading,
+  guest = false,
   children,
 }: {
   readonly projectId: string;
@@ -73,13 +75,14 @@ export function EpisodeProvider({
   /** null: not known yet. Until it is, `loading` is shown. */
   readonly role: Schemas["Project"]["my_role"] | null;
   readonly loading: ReactNode;
+  readonly guest?: boolean | undefined;
   readonly children: ReactNode;
 }) {
   const { api, openStream } = useApp();
   const open = useMemo(() => {
-    const feed = new EpisodeFeed({ api, open: openStream, projectId, episodeId });
+    const feed = new EpisodeFeed({ api, open: openStream, projectId, episodeId, guest });
     return { feed, flows: new Flows(api, feed) };
-  }, [api, openStream, projectId, episodeId]);
+  }, [api, openStream, projectId, episodeId, guest]);
   useEffect(() => {
     open.feed.start();
     return () => {
@@ -88,8 +91,8 @@ export function EpisodeProvider({
     };
   }, [open]);
   const value = useMemo(
-    () => (role === null ? null : { projectId, episodeId, role, ...open }),
-    [projectId, episodeId, role, open],
+    () => (role === null ? null : { projectId, episodeId, role, guest, ...open }),
+    [projectId, episodeId, role, guest, open],
   );
   return <Context value={value}>{value === null ? loading : children}</Context>;
 }

@@ -15,6 +15,7 @@ import { Button, Empty, Notice, Skeleton, ui } from "../../ui/ui";
 import { useNotes } from "../notes/useNotes";
 import { PreviewDialog } from "../preview/PreviewDialog";
 import { atLeast } from "../roles";
+import { ShareButton } from "../share/ShareDialog";
 import { BatchBar } from "./BatchBar";
 import { CompileBar } from "./CompileBar";
 import { EpisodeProvider, useEpisode, useEpisodeKey } from "./EpisodeContext";
@@ -27,6 +28,8 @@ interface EpisodeScreenProps {
   readonly projectId: string;
   readonly episodeId: string;
   readonly role: Schemas["Project"]["my_role"] | null;
+  /** Came by a share link, and sees this episode alone. */
+  readonly guest?: boolean;
 }
 
 export function EpisodeScreen(props: EpisodeScreenProps) {
@@ -127,6 +130,7 @@ function Episode() {
           <span className={ui.hint}>{words.youAre(words.roles[role], words.roleMay[role])}</span>
         )}
         <BatchBar />
+        <ShareButton />
         <ConnectionState />
       </header>
       <div className={css.main}>
