@@ -23,6 +23,15 @@ class OutputDifference(Model):
         return f"{self.field.replace('_', ' ')} {made}, asked for {asked}"
 
 
+class QualityEvent(Model):
+    """A part that is black, frozen, flashing or cut (`kind`), in seconds from the start."""
+
+    kind: str
+    start: float
+    end: float
+    value: float | None = None
+
+
 class Version(Resource):
     """An immutable result of a run. Media facts are measured, not the requested ones."""
 
@@ -48,6 +57,7 @@ class Version(Resource):
     fps: float | None = None
     size: int | None = Field(None, description="bytes")
     quality_metrics: dict[str, float | None] = {}
+    quality_events: list[QualityEvent] = []
     unmeasured: dict[str, str] = {}
     differences: list[OutputDifference] = []
     photosensitivity_warning: str | None = None

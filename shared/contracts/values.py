@@ -151,6 +151,19 @@ class Media(Value):
     loudness_lufs: float | None = Field(None, description="Integrated loudness in LUFS (EBU R 128).")
 
 
+class QualityEvent(Value):
+    """A part of a video that is worth a look, as the decoding pass measured it."""
+
+    kind: Literal["black", "frozen", "flash", "cut"] = Field(
+        description="Black or unmoving pictures, more than three flashes in a second, or a cut within the shot."
+    )
+    start: float = Field(description="Seconds from the video's start.")
+    end: float = Field(description="Seconds; a cut ends where it starts.")
+    value: float | None = Field(
+        None, description="flash: the most in any second of it; cut: how different the pictures are (0-100)."
+    )
+
+
 class Quality(Value):
     """Scores from 0 to 1, measured from the media. What was not measured is null, with the reason."""
 
@@ -161,6 +174,7 @@ class Quality(Value):
     visual_quality: float | None = Field(None, description="Sharpness, compression artefacts, flicker, dead frames.")
     measures: dict[str, float | None] = Field({}, description="Each measure by name, in its own unit.")
     reasons: dict[str, str] = Field({}, description="Measure or score -> why it is null.")
+    events: list[QualityEvent] = Field([], description="The first 100 of each kind, in the order of their starts.")
 
 
 class UnknownCharge(Value):

@@ -133,3 +133,17 @@ async def test_flashes_of_a_video_without_edges_are_counted_and_score_nothing(tm
     found = await measured(calm, tmp_path / "c")
     assert found.measures["flashes_per_second"] == 2
     assert found.overall_score is None
+
+
+async def test_where_a_video_is_black_frozen_or_cut_is_told(tmp_path: Path) -> None:
+    video = tmp_path / "parts.mp4"
+    parts = "testsrc2=s=320x180:r=24:d=3,drawbox=t=fill:c=black:enable='between(t,1,1.99)',format=yuv420p"
+    ffmpeg("-f", "lavfi", "-i", parts, "-c:v", "libx264", "-crf", "20", video)
+    events = (await measured(video, tmp_path / "work")).events
+    for kind in ("black", "frozen"):
+        [part] = [e for e in events if e.kind == kind]
+        assert (part.start, part.end) == pytest.approx((1, 2), abs=0.09), kind
+    cuts = [(e.start, e.value) for e in events if e.kind == "cut"]
+    assert [at for at, _ in cuts] == pytest.approx([1, 2], abs=0.09)
+    assert all(value is not None and value >= 10 for _, value in cuts)
+    assert not [e for e in events if e.kind == "flash"]

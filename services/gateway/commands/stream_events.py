@@ -157,6 +157,7 @@ def preview_of(version: dict[str, Any], label: str) -> dict[str, Any]:
         "resolution": media.get("resolution"),
         "aspect_ratio": media.get("aspect_ratio"),
         "differences": version.get("differences") or [],
+        "quality_events": (version.get("quality") or {}).get("events") or [],
         "photosensitivity_warning": photosensitivity_warning((version.get("quality") or {}).get("measures") or {}),
     }
 

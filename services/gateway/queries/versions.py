@@ -158,6 +158,7 @@ def _quality(quality: Mapping[str, Any]) -> Json:
     reasons = {name: "No quality was measured for this version." for name, v in scores.items() if v is None}
     return {
         "quality_metrics": scores | dict(quality.get("measures") or {}),
+        "quality_events": quality.get("events") or [],
         "unmeasured": reasons | dict(quality.get("reasons") or {}),
     }
 

@@ -12,11 +12,14 @@ flash that builds up over several frames is one. This is not a certified test, a
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from shared.contracts.photosensitivity import MOST_FLASHES
 
 COLUMNS, ROWS = 64, 36
 MOST_RATE: Final = 60  # frames a second; more of them are dropped before counting
@@ -28,6 +31,19 @@ RED_SHARE: Final = 0.8
 RED_CHANGE: Final = 20.0
 _LUMINANCE: Final = np.array([0.2126, 0.7152, 0.0722], np.float32)  # BT.709
 _LINEAR: Final = ((np.arange(256) / 255) ** GAMMA).astype(np.float32)
+
+Span = tuple[float, float, int]
+"""From, to (seconds), and the most flashes in any second between them."""
+
+
+@dataclass(frozen=True)
+class Flashes:
+    """The most flashes in any second, of luminance and of saturated red, and where there are more than three."""
+
+    light: int
+    red: int
+    spans: tuple[Span, ...]
+
 
 Values = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -73,22 +89,24 @@ class _Changes:
 
 
 class _Second:
-    """How many changes each cell has made within the last second, and the most flashes over `AREA` so far."""
+    """How many changes each cell has made within the last second, and the most flashes over `AREA` so far. `now`: of
+    the second that ends with the newest frame."""
 
     def __init__(self, cells: int, frames: int) -> None:
         self._recent = np.zeros((frames, cells), bool)
         self._count = np.zeros(cells, np.int32)
         self._at = 0
         self.worst = 0
+        self.now = 0
         self._place = cells - max(1, round(cells * AREA))  # in ascending order: a quarter of the cells has as many
 
     def next(self, changed: Mask) -> None:
         self._count += changed.astype(np.int32) - self._recent[self._at]
         self._recent[self._at] = changed
         self._at = (self._at + 1) % len(self._recent)
-        if changed.any():
-            flashes = int(np.partition(self._count, self._place)[self._place]) // 2
-            self.worst = max(self.worst, flashes)
+        if changed.any() or self.now:
+            self.now = int(np.partition(self._count, self._place)[self._place]) // 2
+            self.worst = max(self.worst, self.now)
 
 
 def count_flashes(path: Path, fps: float) -> tuple[int, int] | None:
@@ -96,18 +114,36 @@ def count_flashes(path: Path, fps: float) -> tuple[int, int] | None:
 
     `path`: pictures of COLUMNS x ROWS pixels, RGB with 8 bits, one after the other, `fps` a second.
     """
+    found = find_flashes(path, fps)
+    return None if found is None else (found.light, found.red)
+
+
+def find_flashes(path: Path, fps: float) -> Flashes | None:
+    """As `count_flashes`, with the places that have too many."""
     cells, second = COLUMNS * ROWS, max(1, round(fps))
     light, red = _Changes(cells, CHANGE_CD), _Changes(cells, RED_CHANGE)
     lights, reds = _Second(cells, second), _Second(cells, second)
     darker, seen = np.full(cells, DARKER_BELOW_CD, np.float32), False
-    for picture in _pictures(path, cells):
+    spans: list[Span] = []
+    for number, picture in enumerate(_pictures(path, cells), 1):
         seen = True
         linear = _LINEAR[picture]
         lights.next(light.next(PEAK_CD * (linear @ _LUMINANCE), darker, None))
         total = linear.sum(axis=1)
         redness = np.maximum(0, 320 * (2 * linear[:, 0] - total))
         reds.next(red.next(redness, None, linear[:, 0] >= RED_SHARE * np.maximum(total, 1e-6)))
-    return (lights.worst, reds.worst) if seen else None
+        if (most := max(lights.now, reds.now)) > MOST_FLASHES:
+            _extend(spans, max(0.0, (number - second) / fps), number / fps, most)
+    return Flashes(lights.worst, reds.worst, tuple(spans)) if seen else None
+
+
+def _extend(spans: list[Span], start: float, end: float, most: int) -> None:
+    """Adds a second to the spans; seconds that overlap are one span."""
+    if spans and start <= spans[-1][1]:
+        first, _, before = spans.pop()
+        spans.append((first, end, max(before, most)))
+    else:
+        spans.append((start, end, most))
 
 
 def _pictures(path: Path, cells: int) -> Iterator[NDArray[np.uint8]]:

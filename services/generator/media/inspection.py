@@ -14,6 +14,7 @@ from services.generator.media.measurement import WIDTH, blur, measure, measure_s
 from services.generator.media.pictures import process_picture
 from services.generator.media.playability import needs_proxy, proxy, put_index_first
 from services.generator.media.probing import Probed, probe_safely
+from services.generator.media.quality_events import quality_events
 from services.generator.media.strictness import STRICT, tolerated_errors
 from services.generator.media.uploads import ingest
 from services.generator.providers.base import CandidateFile
@@ -128,11 +129,13 @@ async def _video(path: Path, probed: Probed, work: Path, comparison: ComparisonF
         "frozen_share": _frozen_share(output, found.duration_s),
     }
     similarities, reasons = await measure_similarities(work, found, comparison.starting_image, comparison.previous)
-    measures = await asyncio.to_thread(measurement.values) | shares | similarities
+    taken, flashing = await asyncio.to_thread(measurement.values)
+    measures = taken | shares | similarities
+    events = quality_events(output, flashing, found.duration_s)
     reasons |= {name: NOTHING_TO_MEASURE for name in ("sharpness", "blockiness", "flicker") if measures[name] is None}
     return Inspection(
         _media(found, _loudness(output)),
-        quality_of_video(measures, reasons),
+        quality_of_video(measures, reasons).model_copy(update={"events": events}),
         poster,
         strip,
         small_copy,

@@ -6,6 +6,7 @@ Expensive measures sample a few frames a second. Blocks are visible only at full
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.generator.domain.quality import NO_NEIGHBOUR, NO_STARTING_IMAGE
-from services.generator.media.flashes import COLUMNS, MOST_RATE, ROWS, count_flashes
+from services.generator.media.flashes import COLUMNS, MOST_RATE, ROWS, Span, find_flashes
 from shared.contracts.photosensitivity import FLASHES, RED_FLASHES
 from shared.core.errors import RetakeError
 from shared.media.ffmpeg import run_ffmpeg
@@ -26,6 +27,7 @@ from shared.media.sandbox import Option
 WIDTH: Final = 640
 SCAN_WIDTH: Final = 320  # pixels; black, frozen and flashing pictures are found at any size
 SMALL_WIDTH, SMALL_HEIGHT = 64, 36  # for similarity, which ignores fine detail
+CUT: Final = 10.0  # of 100: how much a picture must differ from the one before it to be a cut (the filter's default)
 LAST_FRAME: Final = "last-frame.jpg"
 CELLS: Final = "cells.rgb"
 SAMPLES_PER_S: Final = 2.0
@@ -49,16 +51,18 @@ class Measurement:
         path = self.work / LAST_FRAME
         return path if path.exists() else None
 
-    def values(self) -> dict[str, float | None]:
-        """None for a measure that the filter could not take, for example without edges in any frame."""
-        counted = count_flashes(self.work / CELLS, self.rate)
-        return {
-            FLASHES: None if counted is None else float(counted[0]),
-            RED_FLASHES: None if counted is None else float(counted[1]),
+    def values(self) -> tuple[dict[str, float | None], Sequence[Span]]:
+        """The measures, and where it flashes. None for a measure that the filter could not take, for example without
+        edges in any frame."""
+        found = find_flashes(self.work / CELLS, self.rate)
+        measures = {
+            FLASHES: None if found is None else float(found.light),
+            RED_FLASHES: None if found is None else float(found.red),
             "sharpness": read_median(self.work / "blur.txt"),
             "blockiness": read_median(self.work / "blocks.txt"),
             "flicker": max(_read(self.work / "flicker.txt"), default=None),
         }
+        return measures, found.spans if found else ()
 
 
 def measure(small: Stream, full: Stream, found: Probe, work: Path) -> Measurement:
@@ -70,7 +74,7 @@ def measure(small: Stream, full: Stream, found: Probe, work: Path) -> Measuremen
     cells = cells.filter("fps", fps=f"{rate:.3f}").filter("scale", w=COLUMNS, h=ROWS, flags="area")
     cells = cells.filter("format", pix_fmts="rgb24")
     scan = scan.filter("scale", w=SCAN_WIDTH, h=-2, flags="fast_bilinear")
-    scan = scan.filter("blackdetect", d=0.1).filter("freezedetect", d=0.5)
+    scan = scan.filter("blackdetect", d=0.1).filter("freezedetect", d=0.5).filter("scdet", threshold=CUT)
     scan = scan.filter("photosensitivity", bypass=1, frames=FLASH_FRAMES)
     scan = _printed(scan, "lavfi.photosensitivity.badness", work / "flicker.txt")
     edges, thumbnail = split(sampled(some, every), 2)

@@ -5970,6 +5970,12 @@ export interface components {
              */
             photosensitivity_warning: string | null;
             /**
+             * Quality Events
+             * @description Where it is black, frozen, flashing or cut, in the order of their starts.
+             * @default []
+             */
+            quality_events: components["schemas"]["QualityEvent"][];
+            /**
              * Resolution
              * @description The measured width x height, such as 1920x1080.
              * @example 1920x1080
@@ -6305,6 +6311,33 @@ export interface components {
              * @description Send it as `cursor` to get the next page; null: this is the last page.
              */
             next_cursor: string | null;
+        };
+        /**
+         * QualityEvent
+         * @description A part of a video that is worth a look, as measured.
+         */
+        QualityEvent: {
+            /**
+             * End
+             * @description Seconds; a cut ends where it starts.
+             */
+            end: number;
+            /**
+             * Kind
+             * @description Black or unmoving pictures, more than three flashes in a second, or a cut within the shot.
+             * @enum {string}
+             */
+            kind: "black" | "frozen" | "flash" | "cut";
+            /**
+             * Start
+             * @description Seconds from the video's start.
+             */
+            start: number;
+            /**
+             * Value
+             * @description flash: the most in any second of it; cut: how different the pictures are (0-100); else null.
+             */
+            value: number | null;
         };
         /**
          * QualityMetrics
@@ -9044,6 +9077,11 @@ export interface components {
              * @example http://localhost:8080/api/v1/media/versions/ID/content?v=2026-01-01T00:00:00.000000Z&exp=…&sig=…
              */
             proxy_url: string | null;
+            /**
+             * Quality Events
+             * @description Where it is black, frozen, flashing or cut, in the order of their starts; empty: nowhere.
+             */
+            quality_events: components["schemas"]["QualityEvent"][];
             /**
              * Quality Metrics
              * @description Measured quality; scores are from 0 to 1.

@@ -501,6 +501,14 @@ export const en = {
   styleOfSegmentHint: "Added to the project's style, for this segment's prompts.",
   charactersOfSegment: "Characters of this segment",
   charactersOfSegmentHint: "Added to the project's text about the characters.",
+  qualityEvents: {
+    flash: "Flashing",
+    black: "Black",
+    frozen: "Frozen",
+    cut: "Cut",
+    found: (n: number) =>
+      n === 1 ? "1 part was measured to look at" : `${n} parts were measured to look at`,
+  },
   about: {
     text: (parts: readonly string[]) => (parts.length > 0 ? `About ${parts.join(", ")}` : ""),
     runs: (n: number) => `${n} runs`,

@@ -451,6 +451,13 @@ export const zhHans: Words = {
   styleOfSegmentHint: "附加到项目风格之后，用于本片段的提示词。",
   charactersOfSegment: "本片段的角色",
   charactersOfSegmentHint: "附加到项目的角色描述之后。",
+  qualityEvents: {
+    flash: "闪烁",
+    black: "黑屏",
+    frozen: "静止",
+    cut: "剪切",
+    found: (n) => `检测到 ${n} 处值得查看`,
+  },
   about: {
     text: (parts) => (parts.length > 0 ? `约 ${parts.join("，")}` : ""),
     runs: (n) => `${n} 次生成`,

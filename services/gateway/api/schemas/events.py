@@ -11,7 +11,7 @@ from pydantic.json_schema import models_json_schema
 
 from services.gateway.api.schemas.base import EXAMPLE_ID, Actor, Id, Kind, Resource, Timestamp
 from services.gateway.api.schemas.runs import RunStatus
-from services.gateway.api.schemas.versions import OutputDifference
+from services.gateway.api.schemas.versions import OutputDifference, QualityEvent
 
 BatchStatus = Literal["running", "waiting_review", "paused", "completed", "failed", "cancelled"]
 FilmStatus = Literal["pending", "processing", "completed", "failed", "cancelled"]
@@ -91,6 +91,9 @@ class PreviewVersion(Resource):
     aspect_ratio: str | None = Field(examples=["16:9"], description="Width to height, such as 16:9.")
     differences: list[OutputDifference] = Field(
         [], description="Where it is not what the model was asked for, by a frame or more."
+    )
+    quality_events: list[QualityEvent] = Field(
+        [], description="Where it is black, frozen, flashing or cut, in the order of their starts."
     )
     photosensitivity_warning: str | None = Field(
         None, description="To be shown before it plays: it flashes harmfully; null: it does not."

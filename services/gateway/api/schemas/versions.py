@@ -35,6 +35,19 @@ class OutputDifference(Resource):
     made: str | float = Field(examples=[5.042], description="As measured, in the same form.")
 
 
+class QualityEvent(Resource):
+    """A part of a video that is worth a look, as measured."""
+
+    kind: Literal["black", "frozen", "flash", "cut"] = Field(
+        description="Black or unmoving pictures, more than three flashes in a second, or a cut within the shot."
+    )
+    start: float = Field(description="Seconds from the video's start.")
+    end: float = Field(description="Seconds; a cut ends where it starts.")
+    value: float | None = Field(
+        description="flash: the most in any second of it; cut: how different the pictures are (0-100); else null."
+    )
+
+
 class Version(Dated):
     """The immutable result of a run."""
 
@@ -93,6 +106,9 @@ class Version(Dated):
     aspect_ratio: str | None = Field(description="The measured width to height, such as 16:9; null: a sound.")
     fps: float | None = Field(description="The measured frames per second; null: not a video.")
     quality_metrics: dict[str, float | None] = Field(description="Measured quality; scores are from 0 to 1.")
+    quality_events: list[QualityEvent] = Field(
+        description="Where it is black, frozen, flashing or cut, in the order of their starts; empty: nowhere."
+    )
     unmeasured: dict[str, str] = Field(description="The reason why a metric is null, by the name of the metric.")
     differences: list[OutputDifference] = Field(
         [], description="Where it is not what the model was asked for, by a frame or more."

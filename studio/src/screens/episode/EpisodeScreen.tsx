@@ -14,6 +14,7 @@ import { Player, type PlayerControl } from "../../media/Player";
 import { Button, Empty, Notice, Skeleton, ui } from "../../ui/ui";
 import { useNotes } from "../notes/useNotes";
 import { PreviewDialog } from "../preview/PreviewDialog";
+import { QualityEvents, qualityLanes } from "../QualityEvents";
 import { atLeast } from "../roles";
 import { ShareButton } from "../share/ShareDialog";
 import { BatchBar } from "./BatchBar";
@@ -181,7 +182,7 @@ function Stage({ segment, tab }: { readonly segment: Schemas["Segment"] | undefi
       <Player
         key={assetId}
         control={control}
-        lanes={taken.lanes}
+        lanes={[...qualityLanes(version?.quality_events ?? [], words), ...taken.lanes]}
         over={taken.over}
         onNote={taken.begin}
         words={words}
@@ -197,6 +198,11 @@ function Stage({ segment, tab }: { readonly segment: Schemas["Segment"] | undefi
           duration: version?.duration ?? null,
           aspectRatio: version?.aspect_ratio ?? image?.committed?.aspect_ratio ?? null,
         }}
+      />
+      <QualityEvents
+        events={version?.quality_events ?? []}
+        words={words}
+        onSeek={(seconds) => control.current?.seek(seconds)}
       />
       {taken.panel}
     </>

@@ -24,6 +24,7 @@ import { Button, Dialog, Notice, TextArea, ui } from "../../ui/ui";
 import { useEpisode, useEpisodeKey } from "../episode/EpisodeContext";
 import { useNotes } from "../notes/useNotes";
 import { playableOf } from "../playable";
+import { QualityEvents, qualityLanes } from "../QualityEvents";
 import { atLeast } from "../roles";
 import css from "./preview.module.css";
 import { Stars } from "./Stars";
@@ -272,11 +273,18 @@ export function PreviewDialog({ run, opened, onClose, onRegenerate }: PreviewDia
                 onExpired={refresh}
                 media={playableOf(version)}
                 control={control}
-                lanes={taken.lanes}
+                lanes={[...qualityLanes(version.quality_events, words), ...taken.lanes]}
                 over={taken.over}
                 onNote={taken.begin}
               />
             ) : null}
+            {comparing || !version ? null : (
+              <QualityEvents
+                events={version.quality_events}
+                words={words}
+                onSeek={(seconds) => control.current?.seek(seconds)}
+              />
+            )}
             {comparing ? null : taken.panel}
             {asset.committed?.url ? (
               <Button
