@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +21,25 @@ from tests.support.system import System, start
 
 pytestmark = [pytest.mark.xdist_group("studio"), pytest.mark.timeout(600)]
 
+# What the page sends and hears, in order: before its own scripts.
+JOURNAL: Final = """
+window.journal = [];
+const send = window.fetch;
+window.fetch = (request, ...rest) => {
+  const { method, url } = request instanceof Request ? request : new Request(request, ...rest);
+  if (url.endsWith('/review')) window.journal.push('POST review');
+  if (/\\/assets\\/[^/]+$/.test(new URL(url).pathname) && method === 'GET' && url.includes('/api/')) {
+    window.journal.push('GET asset');
+  }
+  return send(request, ...rest);
+};
+const read = ReadableStreamDefaultReader.prototype.read;
+ReadableStreamDefaultReader.prototype.read = async function (...args) {
+  const result = await read.apply(this, args);
+  for (const [name] of String(result.value ?? '').matchAll(/^event: .+$/gm)) window.journal.push(name.replace(':', ''));
+  return result;
+};
+"""
 DIRECTIONS: Final = "Pull back slowly. 更强调角色的眼镜特征"
 PATIENCE_MS: Final = 120_000  # of what a busy machine renders
 
@@ -100,14 +120,21 @@ async def test_from_photographs_to_a_downloaded_film(page: Page, photographs: li
     assert film.read_bytes()[4:8] == b"ftyp"
 
 
-async def test_a_preview_is_played_by_its_dialog_alone_and_shown_everywhere_after_complete(page: Page) -> None:
+@pytest.mark.parametrize("width", [1440, 360])
+async def test_a_preview_is_played_by_its_dialog_alone_and_shown_everywhere_after_complete(
+    page: Page, width: int
+) -> None:
+    await page.set_viewport_size({"width": width, "height": 900})
+    await page.add_init_script(JOURNAL)
     await _open_episode(page)
+    number = await _committed(page)
     player = page.get_by_role("region", name="committed").locator("video")
     before = await player.get_attribute("src")
     assert before is not None
     assert "?v=" in before
 
-    await page.get_by_label("Directions").fill(DIRECTIONS)
+    directions = f"{DIRECTIONS} {width}"
+    await page.get_by_label("Directions").fill(directions)
     await expect(page.get_by_text("Unsaved changes")).to_be_visible()
     await page.get_by_role("button", name="Regenerate video").click()
     dialog = page.get_by_role("dialog")
@@ -122,24 +149,31 @@ async def test_a_preview_is_played_by_its_dialog_alone_and_shown_everywhere_afte
     await expect(dialog).to_be_hidden()
     await page.reload()
     await page.get_by_role("button", name="Review video").click()
-    await expect(dialog.get_by_text(DIRECTIONS)).to_be_visible()
+    await expect(dialog.get_by_text(directions, exact=True)).to_be_visible()
 
-    requests: list[str] = []
-    page.on("request", lambda r: requests.append(r.url))
     await dialog.get_by_role("radio", name="4").check(force=True)
+    await page.evaluate("window.journal.length = 0")
     await dialog.get_by_role("button", name="Approve").click()
     await expect(dialog).to_be_hidden()
-    await expect(page.get_by_text("v2 committed").first).to_be_visible()
+    await expect(page.get_by_text(f"v{number + 1} committed").first).to_be_visible()
+    # The decision, its `complete`, and only then the asset as it is now.
+    journal: list[str] = await page.evaluate("window.journal")
+    decided, complete = journal.index("POST review"), journal.index("event complete")
+    assert decided < complete
+    assert "GET asset" not in journal[decided:complete]
+    assert "GET asset" in journal[complete:]
     after = await player.get_attribute("src")
     assert after is not None
     assert "?v=" in after
     assert after.split("&")[0] != before.split("&")[0]
-    assert await page.get_by_label("Directions").input_value() == DIRECTIONS
-    assert [url for url in requests if url.endswith("/review")] != []
+    assert await page.get_by_label("Directions").input_value() == directions
 
 
-async def test_a_rejection_keeps_what_was_committed_and_the_draft(page: Page) -> None:
+@pytest.mark.parametrize("width", [1440, 360])
+async def test_a_rejection_keeps_what_was_committed_and_the_draft(page: Page, width: int) -> None:
+    await page.set_viewport_size({"width": width, "height": 900})
     await _open_episode(page)
+    number = await _committed(page)
     player = page.get_by_role("region", name="committed").locator("video")
     before = await player.get_attribute("src")
     await page.get_by_label("Directions").fill("Tilt up")
@@ -152,6 +186,68 @@ async def test_a_rejection_keeps_what_was_committed_and_the_draft(page: Page) ->
     await expect(page.get_by_role("button", name="Regenerate video")).to_be_visible()
     assert await page.get_by_label("Directions").input_value() == "Tilt up"
     assert _object(await player.get_attribute("src")) == _object(before)
+    assert await _committed(page) == number
+
+
+@pytest.mark.parametrize("width", [1440, 360])
+async def test_the_activity_tells_of_each_step_with_its_picture_and_leads_to_the_editor(page: Page, width: int) -> None:
+    await page.set_viewport_size({"width": width, "height": 900})
+    await _open_episode(page)
+    await page.goto(page.url.split("/e/")[0] + "/activity")
+    await expect(page.get_by_text("Video regeneration complete").first).to_be_visible()
+    waiting = page.get_by_role("listitem").filter(has_text="ready for review").first
+    await expect(waiting.locator("img")).to_be_visible()
+    await waiting.get_by_role("link").click()
+    await expect(page.get_by_role("tab", name="Video")).to_be_visible()
+    assert "s=" in page.url
+
+
+@pytest.mark.parametrize("width", [1440, 360])
+async def test_without_its_picture_a_video_says_what_comes_first(page: Page, system: System, width: int) -> None:
+    await page.set_viewport_size({"width": width, "height": 900})
+    await _open_blank(page, system, f"Blank {width}")
+    await page.get_by_role("button", name="Regenerate the starting image first.").click()
+    await expect(page.get_by_role("tab", name="Starting image")).to_have_attribute("aria-selected", "true")
+    await expect(page.get_by_role("button", name="Write directions first")).to_be_visible()
+
+
+async def test_narration_and_music_are_reviewed_like_pictures(page: Page) -> None:
+    await _open_episode(page)
+    committed = page.get_by_role("region", name="committed")
+    for tab, field, text in (("Narration", "Script", "海边的早晨。"), ("Music", "Prompt", "Slow and warm")):
+        await page.get_by_role("tab", name=tab).click()
+        await page.get_by_label(field).fill(text)
+        await page.get_by_role("button", name=f"Generate {tab.lower()}").click()
+        dialog = page.get_by_role("dialog")
+        await expect(dialog.locator("audio")).to_have_attribute("src", re.compile(r"\?preview="))
+        await dialog.get_by_role("button", name="Approve").click()
+        await expect(dialog).to_be_hidden()
+        await expect(committed.locator("audio")).to_have_attribute("src", re.compile(r"\?v="))
+        assert await page.get_by_label(field).input_value() == text
+    # Leaving drops what is not saved, and offers it again.
+    await page.get_by_label("Prompt").fill("Loud")
+    await page.get_by_role("tab", name="Video").click()
+    await expect(page.get_by_text("Unsaved changes were dropped.").first).to_be_visible()
+    await page.get_by_role("tab", name="Music").click()
+    assert await page.get_by_label("Prompt").input_value() == "Slow and warm"
+
+
+async def test_of_two_drafts_one_is_chosen(page: Page, system: System) -> None:
+    await _open_episode(page)
+    page.quiet = False  # type: ignore[attr-defined]  # the browser reports the 412
+    field = page.get_by_label("Directions")
+    await field.fill("Mine")
+    asset = system.api.get(f"/segments/{await _selected(page)}")["assets"]["video"]
+    before = system.api.get(f"/assets/{asset}")
+    match = {"If-Match": f'"{before["revision"]}"'}
+    system.api.call("PUT", f"/assets/{asset}/draft", json={"directions": "Theirs"}, headers=match)
+    await page.get_by_role("button", name="Save draft").click()
+    alert = page.get_by_role("alert")
+    await expect(alert).to_contain_text("Somebody else changed this meanwhile")
+    await expect(alert).to_contain_text("Theirs")
+    await alert.get_by_role("button", name="Keep mine").click()
+    await expect(page.get_by_text("Unsaved changes")).to_be_hidden()
+    assert system.api.get(f"/assets/{asset}")["draft"]["directions"] == "Mine"
 
 
 async def test_a_note_is_written_by_keys_drawn_on_the_picture_and_asked_for(page: Page) -> None:
@@ -341,6 +437,8 @@ async def test_no_screen_violates_a_rule_of_axe(page: Page, width: int, theme: L
     episode = page.url.split("?")[0]
     project = episode.split("/e/")[0]
     assert await _violations(page) == []
+    motion = "getComputedStyle(document.documentElement).getPropertyValue('--motion')"
+    assert (await page.evaluate(motion)).startswith("0")  # less motion is asked for: nothing moves
     await page.locator("[data-card]").first.focus()
     for key, opened in (("Control+k", "Search or do…"), ("?", "Keyboard shortcuts")):
         await page.keyboard.press(key)
@@ -375,14 +473,22 @@ async def _approve(page: Page, number: int) -> None:
     """The preview of this segment's video: its dialog opens by itself where the segment is open when it arrives."""
     card = page.locator("[data-card]").nth(number - 1)
     await card.click()
-    dialog, review = page.get_by_role("dialog"), page.get_by_role("button", name="Review video")
+    dialog = page.get_by_role("dialog")
+    await _review(page, "Video")
+    await dialog.get_by_role("button", name="Approve").click()
+    await expect(dialog).to_be_hidden()
+    await expect(card.get_by_text("approved")).to_be_visible()
+
+
+async def _review(page: Page, what: str) -> None:
+    """Opens the preview of the open editor as soon as there is one, unless it opens by itself."""
+    dialog = page.get_by_role("dialog").filter(has=page.get_by_role("heading", name=f"{what} ready for review"))
+    review = page.get_by_role("button", name=f"Review {what.lower()}")
     await expect(dialog.or_(review).first).to_be_visible()
     if not await dialog.is_visible():
         with suppress(PlaywrightTimeout):  # the dialog that opened by itself meanwhile lies over the button
             await review.click(timeout=2000)
-    await dialog.get_by_role("button", name="Approve").click()
-    await expect(dialog).to_be_hidden()
-    await expect(card.get_by_text("approved")).to_be_visible()
+    await expect(dialog).to_be_visible()
 
 
 async def _open_episode(page: Page) -> None:
@@ -404,6 +510,26 @@ async def _violations(page: Page) -> list[str]:
     await page.evaluate((STUDIO / "node_modules" / "axe-core" / "axe.min.js").read_text())
     found: dict[str, Any] = await page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     return [f"{v['id']}: {n['html'][:200]}: {n.get('failureSummary')}" for v in found["violations"] for n in v["nodes"]]
+
+
+async def _committed(page: Page) -> int:
+    """The number of the committed version of what is selected."""
+    shown = page.get_by_text(re.compile(r"^v\d+ committed$")).first
+    await expect(shown).to_be_visible()
+    return int((await shown.inner_text()).removeprefix("v").split()[0])
+
+
+async def _selected(page: Page) -> str:
+    return str(await page.locator("[data-card][aria-current]").get_attribute("data-card"))
+
+
+async def _open_blank(page: Page, system: System, title: str) -> None:
+    """An episode with one segment, of which nothing is made."""
+    [project] = [p for p in system.api.get("/projects")["data"] if p["name"] == "Harbour"]
+    episode = system.api.post(f"/projects/{project['id']}/episodes", {"title": title})["id"]
+    system.api.post(f"/episodes/{episode}/segments", {"scene_info": {"location": "公司会议室"}})
+    await page.goto(f"/p/{project['id']}/e/{episode}")
+    await expect(page.get_by_text("Live")).to_be_visible()
 
 
 def _object(link: str | None) -> str:
