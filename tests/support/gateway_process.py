@@ -22,8 +22,8 @@ START_S = 90
 async def process(
     database_url: str, folder: Path, port: int | None = None, kafka: str = NOWHERE, **settings: str
 ) -> AsyncIterator[tuple[asyncio.subprocess.Process, int]]:
-    """The process and its port; `settings` are of the gateway, without their prefix. The process is killed at the end
-    if it is still running."""
+    """The process and its port; `settings` are of the gateway, without their prefix; its log is gateway.log in
+    `folder`. The process is killed at the end if it is still running."""
     port = port or free_port()
     env = os.environ | {
         "GATEWAY_DATABASE_URL": database_url,
@@ -36,16 +36,10 @@ async def process(
         "GATEWAY_LOG_LEVEL": "ERROR",
         **{f"GATEWAY_{name.upper()}": value for name, value in settings.items()},
     }
-    child = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "shared.web.server",
-        "gateway",
-        cwd=ROOT,
-        env=env,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
+    with (folder / "gateway.log").open("ab") as log:  # a pipe that nobody reads would stop it when it is full
+        child = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "shared.web.server", "gateway"), cwd=ROOT, env=env, stdout=log, stderr=log
+        )
     try:
         async with httpx.AsyncClient() as api, asyncio.timeout(START_S):
             while True:
@@ -58,4 +52,4 @@ async def process(
     finally:
         if child.returncode is None:
             child.kill()
-        await child.communicate()
+        await child.wait()
