@@ -27,5 +27,6 @@ describe("what a click would cost", () => {
     );
     expect(text({ seconds: 3 })).toBe("About 0:03");
     expect(text({})).toBe("");
+    expect(text({ seconds: 0 })).toBe("");
   });
 });

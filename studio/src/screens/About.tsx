@@ -83,7 +83,7 @@ export function partsOf(
       : estimate.runs.length > 0
         ? [words.about.free]
         : []),
-    ...(estimate.seconds === null ? [] : [clock(estimate.seconds)]),
+    ...(estimate.seconds ? [clock(estimate.seconds)] : []),
   ];
 }
 

@@ -45,7 +45,8 @@ export function NotesPanel(props: NotesPanelProps) {
     <section className={css.panel} aria-label={words.notes}>
       <header className={ui.row}>
         <h3>{words.notes}</h3>
-        {mayWrite && draft === null ? (
+        {/* It stays while a note is written: the focus comes back to it. */}
+        {mayWrite ? (
           <Button title="M" disabledReason={blocked} onClick={props.onBegin}>
             {timed ? note.addHere : note.add}
           </Button>
