@@ -297,9 +297,9 @@ async def test_a_note_is_written_by_keys_drawn_on_the_picture_and_asked_for(page
     await page.keyboard.press("r")
     ask = dialog.get_by_role("checkbox", name="of the picture: Darker")
     await expect(ask).to_be_checked()
-    async with page.expect_request("**/review") as decided:
+    async with page.expect_response("**/review") as decided:
         await dialog.get_by_role("button", name="Reject", exact=True).click()
-    sent = (await decided.value).post_data_json
+    sent = await (await decided.value).json()
     assert sent["suggested_changes"]["prompt_modifications"].endswith("s, in the bottom left of the picture: Darker")
     assert len(sent["note_ids"]) == 1
     await expect(dialog).to_be_hidden()
