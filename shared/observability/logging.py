@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from shared.observability.repeated_lines import RepeatedLines
 from shared.observability.tracing import current_trace_id
 
 
@@ -36,7 +37,11 @@ def configure_logging(service: str, *, level: str = "INFO", json: bool = True) -
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _add_service(service), render],
         )
     )
+    handler.addFilter(RepeatedLines("aiokafka"))  # without a broker each of its clients complains every few hundredths
     root = logging.getLogger()
+    for former in (f for replaced in root.handlers for f in replaced.filters):
+        if isinstance(former, RepeatedLines):
+            former.close()
     root.handlers[:] = [handler]
     root.setLevel(level)
     for noisy in ("aiokafka", "botocore", "aiobotocore", "httpx", "httpcore", "uvicorn.access"):
