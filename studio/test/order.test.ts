@@ -81,3 +81,31 @@ test("an answer that was sent before one's own order does not show the former on
   expect(shown()).toEqual(["b", "a"]);
   feed.close();
 });
+
+test("orders made at once are sent one after another, and none overtakes the other", async () => {
+  const { api, feed, kept, shown } = opened(["a", "b", "c"]);
+  await vi.waitFor(() => expect(shown()).toEqual(["a", "b", "c"]));
+  const done = feed.place("a", "b");
+  const undone = feed.place("a", null); // before the first is answered
+  const third = feed.place("c", "a");
+  expect(shown()).toEqual(["a", "c", "b"]);
+  expect(await done).toEqual({ merged: false });
+  expect(shown()).toEqual(["a", "c", "b"]); // its answer does not show the former order
+  expect([await undone, await third]).toEqual([{ merged: false }, { merged: false }]);
+  expect(api.PUT).toHaveBeenCalledTimes(3); // no one was refused for the other's sake
+  expect(kept).toEqual({ segment_ids: ["a", "c", "b"], revision: 4 });
+  feed.close();
+});
+
+test("a refused order does not take back the one behind it", async () => {
+  const { api, feed, kept, shown } = opened(["a", "b", "c"]);
+  await vi.waitFor(() => expect(shown()).toEqual(["a", "b", "c"]));
+  api.PUT.mockRejectedValueOnce(new Problem(503, "unavailable", "Not ready.", "", "", [], null, {}));
+  const refused = feed.place("a", "b");
+  const taken = feed.place("c", null);
+  await expect(refused).rejects.toThrow("Not ready.");
+  await taken;
+  expect(kept.segment_ids[0]).toBe("c");
+  expect(shown()).toEqual(kept.segment_ids);
+  feed.close();
+});

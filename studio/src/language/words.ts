@@ -183,6 +183,7 @@ export const en = {
     continuity_next: "Continuity with the segment after",
     first_frame_similarity: "Likeness to the starting image",
     flashes_per_second: "Flashes a second",
+    red_flashes_per_second: "Red flashes a second",
     loudness_lufs: "Loudness (LUFS)",
     formula: "Version of the formula",
   } as Readonly<Record<string, string>>,

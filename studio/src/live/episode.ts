@@ -54,8 +54,9 @@ export class EpisodeFeed {
   private frame: number | null = null;
   /** Of the order that is shown: what a GET that was sent earlier brings is older, and is dropped. */
   private orderRevision = 0;
-  /** Orders of one's own that the gateway has not answered yet. */
+  /** Orders of one's own that the gateway has not answered yet. They are sent one after another. */
   private ordering = 0;
+  private lastOrder: Promise<unknown> = Promise.resolve();
 
   constructor(private readonly options: EpisodeOptions) {
     this.board = emptyBoard(options.episodeId);
@@ -88,12 +89,15 @@ export class EpisodeFeed {
    */
   async place(segmentId: string, after: string | null): Promise<{ readonly merged: boolean }> {
     const before = this.store.get<readonly string[]>("order") ?? [];
+    const wanted = placed(before, segmentId, after);
     this.ordering++;
-    this.store.set([["order", placed(before, segmentId, after)]]);
+    this.store.set([["order", wanted]]);
+    const sent = this.lastOrder.then(() => this.putOrder(wanted, segmentId, after));
+    this.lastOrder = sent.catch(() => {});
     try {
-      return { merged: await this.putOrder(segmentId, after) };
+      return { merged: await sent };
     } catch (error) {
-      this.store.set([["order", before]]);
+      if (this.ordering === 1) this.store.set([["order", before]]);
       throw error;
     } finally {
       this.ordering--;
@@ -101,7 +105,11 @@ export class EpisodeFeed {
     }
   }
 
-  private async putOrder(segmentId: string, after: string | null): Promise<boolean> {
+  private async putOrder(
+    wanted: readonly string[],
+    segmentId: string,
+    after: string | null,
+  ): Promise<boolean> {
     const { api, episodeId } = this.options;
     const params = { path: { episode_id: episodeId } };
     const put = async (segment_ids: readonly string[], revision: number) => {
@@ -113,7 +121,7 @@ export class EpisodeFeed {
       if (data) this.showOrder(data, true);
     };
     try {
-      await put(this.store.get<readonly string[]>("order") ?? [], this.orderRevision);
+      await put(wanted, this.orderRevision);
       return false;
     } catch (error) {
       if (!(error instanceof Problem) || error.status !== 412) throw error;
@@ -127,6 +135,7 @@ export class EpisodeFeed {
   private showOrder({ segment_ids, revision }: Schemas["Order"], own = false): void {
     if (revision < this.orderRevision || (this.ordering > 0 && !own)) return;
     this.orderRevision = revision;
+    if (own && this.ordering > 1) return; // the next one is shown already
     const known = this.store.get<readonly string[]>("order") ?? [];
     const same = known.length === segment_ids.length && known.every((id, n) => id === segment_ids[n]);
     if (!same) this.store.set([["order", segment_ids]]);

@@ -176,7 +176,7 @@ function Stage({ segment, tab }: { readonly segment: Schemas["Segment"] | undefi
     () => void (assetId && feed.refresh({ what: "asset", id: assetId })),
     [feed, assetId],
   );
-  const taken = useNotes(version, control, atLeast(role, "reviewer"));
+  const taken = useNotes(version, control, atLeast(role, "reviewer"), "h2");
   return (
     <>
       <Player

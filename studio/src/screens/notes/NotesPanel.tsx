@@ -9,6 +9,7 @@ import type { Draft, Note } from "./useNotes";
 
 interface NotesPanelProps {
   readonly words: Words;
+  readonly heading: "h2" | "h3";
   readonly notes: readonly Note[];
   readonly draft: Draft | null;
   /** Whether the version has times; a picture has none. */
@@ -33,6 +34,7 @@ interface NotesPanelProps {
 export function NotesPanel(props: NotesPanelProps) {
   const { words, notes, draft, timed, pictured, shown, mayWrite, blocked, refused, me } = props;
   const { note } = words;
+  const Heading = props.heading;
   const onKey = (event: KeyboardEvent) => {
     if (event.nativeEvent.isComposing) return;
     if (event.key === "Escape") props.onCancel();
@@ -44,7 +46,7 @@ export function NotesPanel(props: NotesPanelProps) {
   return (
     <section className={css.panel} aria-label={words.notes}>
       <header className={ui.row}>
-        <h3>{words.notes}</h3>
+        <Heading>{words.notes}</Heading>
         {/* It stays while a note is written: the focus comes back to it. */}
         {mayWrite ? (
           <Button title="M" disabledReason={blocked} onClick={props.onBegin}>

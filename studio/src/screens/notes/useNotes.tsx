@@ -42,6 +42,8 @@ export function useNotes(
   version: Schemas["Version"] | null | undefined,
   control: React.RefObject<PlayerControl | null>,
   mayWrite: boolean,
+  /** Where the panel lies in the outline of the page. */
+  heading: "h2" | "h3" = "h3",
 ): Notes {
   const words = useWords();
   const { api, announce } = useApp();
@@ -88,7 +90,9 @@ export function useNotes(
     setDraft(null);
     setRefused(null);
     const back = came.current;
-    if (back instanceof HTMLElement) requestAnimationFrame(() => back.focus());
+    if (!(back instanceof HTMLElement)) return;
+    // Unless it has gone on meanwhile.
+    requestAnimationFrame(() => document.activeElement === document.body && back.focus());
   };
   const attempt = async (send: () => Promise<unknown>): Promise<boolean> => {
     try {
@@ -155,6 +159,7 @@ export function useNotes(
       version === null || version === undefined ? null : (
         <NotesPanel
           words={words}
+          heading={heading}
           notes={notes}
           draft={draft}
           timed={timed}

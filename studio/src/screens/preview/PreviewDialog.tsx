@@ -418,6 +418,7 @@ function Facts({ version, committed, segment, language }: FactsProps) {
   const metrics = version.quality_metrics as Readonly<Record<string, number | null>>;
   const missing = version.unmeasured as Readonly<Record<string, string>>;
   const before = (committed?.quality_metrics ?? {}) as Readonly<Record<string, number | null>>;
+  const scene = [segment?.scene_info.location, segment?.scene_info.description].filter(Boolean).join(". ");
   const asked = version.settings as Readonly<Record<string, { value?: unknown; source?: string }>>;
   const facts: [string, string | null][] = [
     [words.model, version.model],
@@ -497,12 +498,11 @@ function Facts({ version, committed, segment, language }: FactsProps) {
           })}
         </dl>
       </section>
-      {segment ? (
+      {segment &&
+      (scene || segment.scene_info.characters.length > 0 || segment.style || segment.characters) ? (
         <section>
           <h3>{words.scene}</h3>
-          <p dir="auto">
-            {[segment.scene_info.location, segment.scene_info.description].filter(Boolean).join(". ")}
-          </p>
+          {scene ? <p dir="auto">{scene}</p> : null}
           {segment.scene_info.characters.length > 0 ? (
             <p dir="auto">
               {words.characters}: {segment.scene_info.characters.join(", ")}
