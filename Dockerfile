@@ -14,6 +14,9 @@ ARG VERSION=0.1.0
 # The bill of materials: what was installed here, and the base's own packages.
 COPY deploy/images/sbom.py /tmp/
 RUN python3 /tmp/sbom.py --version "${VERSION}" --python /opt/retake/lib/python3*/site-packages > /tmp/sbom.cdx.json
+# Services ask for the version of the package `retake`, which is copied, not installed: without this none starts.
+RUN folder="$(echo /opt/retake/lib/python3*/site-packages)/retake-${VERSION}.dist-info" && mkdir "$folder" \
+    && printf 'Metadata-Version: 2.1\nName: retake\nVersion: %s\n' "${VERSION}" > "$folder/METADATA"
 
 FROM ${BASE}
 ARG VERSION=0.1.0
