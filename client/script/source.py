@@ -78,7 +78,8 @@ class Source:
 
 
 class _Loader(yaml.SafeLoader):
-    """The scalars of YAML 1.2: `no` and `on` are strings, and so is a date."""
+    """The scalars of YAML 1.2: `no` and `on` are strings, and so is a date, and `1e3`, which could be a name; `1e-05`,
+    as JSON writes it, is a number."""
 
 
 _Loader.yaml_implicit_resolvers = {}
@@ -86,7 +87,11 @@ for _tag, _pattern, _first in (
     ("null", r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
     ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", list("tTfF")),
     ("int", r"^[-+]?[0-9]+$", list("-+0123456789")),
-    ("float", r"^[-+]?(?:\.[0-9]+|[0-9]+\.?[0-9]*)(?:[eE][-+]?[0-9]+)?$", list("-+.0123456789")),  # after int
+    (
+        "float",
+        r"^[-+]?(?:(?:\.[0-9]+|[0-9]+\.[0-9]*)(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+][0-9]+)$",
+        list("-+.0123456789"),
+    ),
 ):
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), _first)
 
