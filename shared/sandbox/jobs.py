@@ -9,6 +9,7 @@ second to start.
 from __future__ import annotations
 
 import asyncio
+import io
 import itertools
 import os
 import signal
@@ -120,13 +121,13 @@ async def run_job(
 async def _run(module: str, order: Message, answer: Answer | None) -> Job:
     control, number, name = await _warm.control(), next(_numbers) & 0xFFFFFFFF, module.encode()
     ours, theirs = socket.socketpair()
-    (said, say), (state, tell) = os.pipe(), os.pipe()
+    (said, say), (state, tell) = _pipe(), _pipe()
     try:
         with theirs:
             socket.send_fds(control, [HEADER.pack(RUN, number, len(name)) + name], [theirs.fileno(), say, tell])
     except OSError:
         for end in (said, state):
-            os.close(end)
+            end.close()
         ours.close()
         await _warm.forget(control)
         raise _Died from None
@@ -194,11 +195,17 @@ async def _connected(ours: socket.socket) -> AsyncIterator[tuple[asyncio.StreamR
         writer.close()
 
 
+def _pipe() -> tuple[io.FileIO, int]:
+    """Its two ends; the one that stays here is closed even if the caller is cancelled before it is read."""
+    ours, theirs = os.pipe()
+    return io.FileIO(ours), theirs
+
+
 @asynccontextmanager
-async def _reading(pipe: int) -> AsyncIterator[asyncio.StreamReader]:
+async def _reading(pipe: io.FileIO) -> AsyncIterator[asyncio.StreamReader]:
     reader = asyncio.StreamReader()
     protocol = asyncio.StreamReaderProtocol(reader)
-    transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, os.fdopen(pipe, "rb", 0))
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, pipe)
     try:
         yield reader
     finally:

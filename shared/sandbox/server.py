@@ -60,10 +60,10 @@ class _Server:
         self._passed: deque[int] = deque()
         self._numbers: dict[int, int] = {}  # by process
         self._states: dict[int, int] = {}  # the pipe of each process
-        self._woken, waking = os.pipe()
-        for end in (self._woken, waking):
+        self._woken, self._waking = os.pipe()
+        for end in (self._woken, self._waking):
             os.set_blocking(end, False)
-        signal.set_wakeup_fd(waking, warn_on_full_buffer=False)
+        signal.set_wakeup_fd(self._waking, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
@@ -140,9 +140,11 @@ class _Server:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             null = os.open(os.devnull, os.O_RDONLY)
-            for to, at in ((null, 0), (errors, 1), (errors, 2)):  # 0 was the socket on which jobs are asked for
+            for to, at in ((null, 0), (errors, 1), (errors, 2)):
                 os.dup2(to, at)
-            for passed in (*self._states.values(), *self._passed, null, errors, state, self._woken):
+            # A job that is taken over could else read there what other jobs are told, and get their connections.
+            self._control.close()
+            for passed in (*self._states.values(), *self._passed, null, errors, state, self._woken, self._waking):
                 os.close(passed)
             code = _work(module, socket.socket(fileno=connection))
         except BaseException:

@@ -196,6 +196,7 @@ async def test_guessing_is_slow_and_a_subject_cannot_pretend_to_be_a_guest(
     async with gateway(await fresh_database("gateway"), tmp_path, rate_quota=200) as g:
         ids = await known(g)
         link = await share(g, ids)
+        caller = await guest(g, link)
         for subject in (link["user_id"], "guest:x"):
             pretended = await g.client(subject).get(f"/episodes/{ids['episode_id']}")
             assert pretended.status_code == 401
@@ -205,3 +206,4 @@ async def test_guessing_is_slow_and_a_subject_cannot_pretend_to_be_a_guest(
         answers = [(await g.client(None).post("/auth/share", json=guess)).status_code for guess in guesses]
         assert 8 <= answers.count(404) <= 10
         assert set(answers[answers.count(404) :]) == {429}
+        assert (await caller.post("/auth/share", json=guesses[0])).status_code == 429  # whoever they are besides

@@ -16,10 +16,13 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from services.gateway.api.auth.issuer import IssuedTokens
 from services.gateway.api.auth.issuer_keys import IssuerKeys
 from services.gateway.api.auth.sign_in import SignIn
+from services.gateway.domain.identity import Identity
 from services.gateway.jobs import prune
 from shared.core.clock import SystemClock
+from shared.core.errors import Retryable
 from tests.conftest import FreshDatabase
 from tests.support.gateway_http import Gateway, gateway
 from tests.support.oidc.process import Issuer, issuer
@@ -225,6 +228,54 @@ async def test_a_session_that_is_renewed_asks_the_issuer_once(w: World) -> None:
     clock.move(500)
     assert (await b.token()).json()["access_token"] not in tokens  # with the rotated refresh token
     assert (await w.at.login())["renewals"] == 2
+
+
+async def test_a_rotated_refresh_token_is_kept_though_its_token_cannot_be_verified_yet(
+    w: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    b = w.browser()
+    await b.sign_in()
+    first = (await b.token()).json()["access_token"]
+    clock = w.shifted()
+    clock.move(580)
+    verify = w.sign_in._access_tokens.verify
+
+    async def only_the_first(token: str) -> Identity:
+        if token != first:
+            raise Retryable("issuer_away", "The issuer is away.", delay_s=1)
+        return await verify(token)
+
+    with monkeypatch.context() as m:
+        m.setattr(w.sign_in._access_tokens, "verify", only_the_first)
+        assert (await b.token()).json()["access_token"] == first
+    renewed = await b.token()
+    assert (renewed.status_code, renewed.json().get("access_token") != first) == (200, True)
+    assert (await w.at.login())["renewals"] == 2
+
+
+async def test_who_signs_out_during_a_renewal_leaves_no_token_behind(w: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    b = w.browser()
+    await b.sign_in()
+    w.shifted().move(580)
+    renew = w.sign_in._issuer.renew
+
+    async def then_sign_out(refresh: str) -> IssuedTokens:
+        issued = await renew(refresh)
+        await b.sign_out()
+        return issued
+
+    monkeypatch.setattr(w.sign_in._issuer, "renew", then_sign_out)
+    assert (await Browser(w.g, dict(b.cookies)).token()).status_code == 401
+    assert (await w.at.login())["refresh_tokens"] == []
+
+
+async def test_a_browser_that_begins_many_logins_is_still_heard(w: World) -> None:
+    b = w.browser()
+    path = "/" + "a" * 1900
+    for _ in range(6):
+        last = await b.to_issuer(path)
+    assert (await b.ask("GET", "/auth/config")).status_code == 200
+    assert (await b.ask("GET", last)).headers["location"] == HOME + path
 
 
 async def test_a_sign_in_that_the_issuer_ended_is_over(w: World) -> None:

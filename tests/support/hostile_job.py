@@ -6,7 +6,9 @@ import ctypes
 import os
 import signal
 import socket
+import stat
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +51,15 @@ def _mount(job: Job) -> int:
     return 0
 
 
+def _sockets(job: Job) -> int:
+    """How many it could speak on: its own connection is one."""
+    found = 0
+    for descriptor in range(256):
+        with suppress(OSError):
+            found += stat.S_ISSOCK(os.fstat(descriptor).st_mode)
+    return found
+
+
 def _sign_twice(job: Job) -> list[Any]:
     return [ask({"sign": "YQ=="}), ask({"sign": "Yg=="})]
 
@@ -70,4 +81,5 @@ _ATTEMPTS: dict[str, Callable[[Job], Any]] = {
     "trace": _trace,
     "mount": _mount,
     "sign twice": _sign_twice,
+    "sockets": _sockets,
 }

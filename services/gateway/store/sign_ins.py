@@ -24,6 +24,7 @@ _CLAIM: Final = """
 _RENEWED: Final = """
     update sign_ins set sealed = $3, version = version + 1, renewing_until = null
     where sign_in_sha256 = $1 and version = $2
+    returning true
 """
 
 
@@ -57,8 +58,9 @@ class SignIns:
         now = self._clock.now()
         return bool(await self._pool.fetchval(_CLAIM, row.digest, row.version, now + life, now))
 
-    async def renewed(self, row: SignInRow, sealed: str) -> None:
-        await self._pool.execute(_RENEWED, row.digest, row.version, sealed)
+    async def renewed(self, row: SignInRow, sealed: str) -> bool:
+        """False: it was ended or renewed by somebody else meanwhile, and nothing is stored."""
+        return bool(await self._pool.fetchval(_RENEWED, row.digest, row.version, sealed))
 
     async def release(self, row: SignInRow) -> None:
         """Gives a claim back without a renewal."""

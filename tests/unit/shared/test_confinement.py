@@ -131,6 +131,10 @@ asyncio.run(main())
     assert not left
 
 
+async def test_a_job_has_its_own_connection_and_not_the_one_on_which_jobs_are_asked_for() -> None:
+    assert await asyncio.gather(*(attempt("sockets") for _ in range(4))) == [{"done": 1}] * 4
+
+
 @pytest.mark.usefixtures("seccomp")
 async def test_no_network_and_no_power_over_other_processes(victim: subprocess.Popen[bytes], tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:

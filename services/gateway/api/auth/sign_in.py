@@ -10,6 +10,7 @@ import asyncio
 import hmac
 import json
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
@@ -31,6 +32,7 @@ from shared.core.errors import Retryable
 log = structlog.get_logger(__name__)
 
 LOGIN_LIFE: Final = timedelta(minutes=10)  # from the issuer's page back to ours
+MOST_LOGINS: Final = 3  # of one browser at once; a cookie has 4 KiB at most
 CLAIM_LIFE: Final = timedelta(seconds=EXCHANGE_S + 5)
 POLL_S: Final = 0.1
 RENEW_AT: Final = 0.25  # of a token's life that is left; the page asks at 0.2
@@ -136,6 +138,12 @@ class SignIn:
         """One for each login: several tabs may sign in at once."""
         return f"{self._prefix}login_{sha256(state.encode()).hexdigest()[:12]}"
 
+    def forgotten_logins(self, cookies: Mapping[str, str]) -> list[str]:
+        """Cookies of logins that another one displaces: the oldest, which browsers send first (RFC 6265, 5.4). Without
+        an end to them, the head of each request would soon be larger than we read."""
+        logins = [name for name in cookies if name.startswith(f"{self._prefix}login_")]
+        return logins[: max(0, len(logins) + 1 - MOST_LOGINS)]
+
     async def begin(self, return_to: str) -> Login:
         """`return_to` is a path of this site. Raises Retryable while the issuer is away."""
         state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
@@ -200,9 +208,9 @@ class SignIn:
             return False, None
         held = self._opened(row)
         log.info("sign_in.ended", user_id=row.user_id)
+        if held and not await self._revoke(row, held):
+            return True, None
         try:
-            if held and held.refresh:
-                await self._issuer.revoke(held.refresh)
             return True, await self._issuer.end_session_url(held.id_token if held else None)
         except (Retryable, IssuerRefused) as e:
             log.warning("sign_in.not_ended_at_issuer", user_id=row.user_id, error=str(e))
@@ -254,30 +262,55 @@ class SignIn:
         """The caller has claimed the renewal."""
         try:
             issued = await self._issuer.renew(refresh)
-            identity = await self._access_tokens.verify(issued.access)
         except IssuerRefused as e:
             if e.error == "invalid_grant":
                 log.info("sign_in.ended_by_issuer", user_id=row.user_id, error=str(e))
                 await self._sign_ins.end(row.digest)
                 raise SignInOver from e
-            log.warning("sign_in.not_renewed", user_id=row.user_id, error=str(e))
-            return await self._without_renewal(row, held)
-        except (Retryable, InvalidToken) as e:
-            log.warning("sign_in.not_renewed", user_id=row.user_id, error=str(e))
-            return await self._without_renewal(row, held)
+            return await self._without_renewal(row, held, e)
+        except Retryable as e:
+            return await self._without_renewal(row, held, e)
         except BaseException:
             await asyncio.shield(self._sign_ins.release(row))
+            raise
+        # An issuer that rotates has ended the old refresh token by now: the new one is kept whatever else fails.
+        kept = replace(held, refresh=issued.refresh or refresh, id_token=issued.id_token or held.id_token)
+        try:
+            identity = await self._access_tokens.verify(issued.access)
+        except (Retryable, InvalidToken) as e:
+            await self._keep(row, kept)
+            return await self._without_renewal(row, held, e)
+        except BaseException:
+            await asyncio.shield(self._keep(row, kept))
             raise
         if identity.user_id != row.user_id:
             await self._sign_ins.end(row.digest)
             raise SignInOver
-        renewed = self._held(issued, identity)
-        renewed = replace(renewed, refresh=renewed.refresh or held.refresh, id_token=renewed.id_token or held.id_token)
-        await self._sign_ins.renewed(row, self._sealed(renewed, row.digest))
+        renewed = replace(kept, access=issued.access, expires_at=identity.expires_at, obtained_at=self._now())
+        await self._keep(row, renewed)
         return renewed.access, renewed.expires_at - self._now()
 
-    async def _without_renewal(self, row: SignInRow, held: _Held) -> tuple[str, int]:
+    async def _keep(self, row: SignInRow, held: _Held) -> None:
+        """Raises SignInOver: the browser signed out meanwhile, so that what was renewed is ended, too."""
+        if await self._sign_ins.renewed(row, self._sealed(held, row.digest)):
+            return
+        if await self._sign_ins.get(row.digest) is None:
+            await self._revoke(row, held)
+            raise SignInOver
+
+    async def _revoke(self, row: SignInRow, held: _Held) -> bool:
+        """Whether its refresh token, if it has one, opens nothing at the issuer any more."""
+        try:
+            if held.refresh:
+                await self._issuer.revoke(held.refresh)
+        except (Retryable, IssuerRefused) as e:
+            log.warning("sign_in.not_ended_at_issuer", user_id=row.user_id, error=str(e))
+            return False
+        return True
+
+    async def _without_renewal(self, row: SignInRow, held: _Held, why: Exception) -> tuple[str, int]:
         """The token as it is, while it holds. Raises Retryable."""
+        log.warning("sign_in.not_renewed", user_id=row.user_id, error=str(why))
         await self._sign_ins.release(row)
         left = held.expires_at - self._now()
         if left <= 0:

@@ -15,9 +15,9 @@ from services.gateway.api.documents import POST, WITH_BODY, answers
 from services.gateway.api.headers import Paging, json_only
 from services.gateway.api.idempotency import run_once
 from services.gateway.api.middleware.errors import origin_of
-from services.gateway.api.middleware.rate_limit import network_of
+from services.gateway.api.middleware.rate_limit import Standing, network_of
 from services.gateway.api.path_ids import ProjectId, ShareId
-from services.gateway.api.problems import ProblemError
+from services.gateway.api.problems import ProblemError, rate_limited
 from services.gateway.api.responses import NO_CONTENT, Result, json_response, location
 from services.gateway.api.schemas.shares import CreatedShare, GuestToken, NewShare, ShareList, ShareToken
 from services.gateway.api.transactions import transactional
@@ -25,7 +25,7 @@ from services.gateway.commands.shares import create_share, open_share, revoke_sh
 from services.gateway.domain.accounts import Role
 from services.gateway.domain.errors import Refusal
 from services.gateway.domain.problems import Slug
-from shared.contracts.messages import problem_text
+from shared.contracts.messages import message, problem_text
 
 WRONG_COSTS: Final = 20
 """Requests that a wrong token counts as, so that an address can try 30 in a minute. A right one is one of 2**256."""
@@ -96,11 +96,12 @@ async def revoke(project_id: ProjectId, share_id: ShareId, work: UnitOfWork) -> 
 async def open_(request: Request, body: ShareToken) -> Response:
     """A bearer token for the episode, for an hour; ask again for the next one. Open to everyone who has the link."""
     state = app_state(request.app)
+    address = network_of(request.client.host) if request.client else "unknown"
+    _refuse_guessing(state.limit.take("address", address, 0))  # also of callers who are signed in as somebody
     try:
         async with state.connection() as connection:
             share = await open_share(state.stores(connection), body.token)
     except Refusal as e:
-        address = network_of(request.client.host) if request.client else "unknown"
         state.limit.take("address", address, WRONG_COSTS - 1)
         text = problem_text("share_not_open")
         raise ProblemError(Slug.NOT_FOUND, text.cause, recovery=text.recovery) from e
@@ -117,3 +118,9 @@ async def open_(request: Request, body: ShareToken) -> Response:
             expires_at=share.expires_at,
         )
     )
+
+
+def _refuse_guessing(standing: Standing) -> None:
+    """Raises ProblemError rate-limited."""
+    if standing.exceeded:
+        raise rate_limited(standing.policy, standing.reset_s, message("problem.too_many_requests"))

@@ -80,6 +80,8 @@ async def login(
         httponly=True,
         samesite="lax",
     )
+    for name in sign_in.forgotten_logins(request.scope[COOKIES]):
+        _forget_login(response, sign_in, name)
     return response
 
 
@@ -104,10 +106,12 @@ async def callback(request: Request) -> Response:
             httponly=True,
             samesite="strict",
         )
-    response.delete_cookie(
-        sign_in.login_cookie(query.get("state", "")), path="/", secure=sign_in.secure, httponly=True, samesite="lax"
-    )
+    _forget_login(response, sign_in, sign_in.login_cookie(query.get("state", "")))
     return response
+
+
+def _forget_login(response: Response, sign_in: SignIn, cookie_name: str) -> None:
+    response.delete_cookie(cookie_name, path="/", secure=sign_in.secure, httponly=True, samesite="lax")
 
 
 def _configured(request: Request) -> SignIn:
