@@ -51,6 +51,10 @@ storm: $(VENV)/.dev ## Kill, pause and restart everything while 20 clients work,
 faults: $(VENV)/.dev ## Inflict the faults that take minutes: a vanished machine, a broker away, a lock that is held
 	$(BIN)/python -m pytest tests/faults/long_*.py $(ARGS)
 
+.PHONY: cluster
+cluster: $(VENV)/.dev ## Put every overlay to a real API server, build the images and run each locked down (root; ARGS=overlays: one part)
+	nice $(BIN)/python -m tests.cluster $(ARGS)
+
 restore: $(VENV)/.dev ## Put all databases back to an earlier moment, and go on (Java 17)
 	$(BIN)/python -m pytest tests/e2e/restore_story.py $(ARGS)
 
