@@ -115,7 +115,16 @@ def start_api_server(cluster: Cluster) -> None:
     server = binaries.kubernetes("kube-apiserver")
     _keys(cluster.folder)
     cluster.spawn(
-        *("etcd", "etcd", "--data-dir", "etcd", "--listen-client-urls", _ETCD, "--advertise-client-urls", _ETCD),
+        *(
+            "etcd",
+            "etcd",
+            "--data-dir",
+            f"{cluster.folder}/etcd",
+            "--listen-client-urls",
+            _ETCD,
+            "--advertise-client-urls",
+            _ETCD,
+        ),
         *("--listen-peer-urls", "http://127.0.0.1:2380"),
     )
     pki = cluster.folder / "pki"
