@@ -106,6 +106,7 @@ class World:
         """The clock of the sign-ins from now on."""
         clock = ShiftedClock()
         self.sign_in._clock = clock
+        self.sign_in.logins._clock = clock
         self.sign_in._sign_ins._clock = clock
         return clock
 

@@ -7,20 +7,18 @@ The refresh token stays here, encrypted.
 from __future__ import annotations
 
 import asyncio
-import hmac
 import json
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from enum import StrEnum
 from hashlib import sha256
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
 from services.gateway.api.auth.issuer import EXCHANGE_S, IssuedTokens, Issuer
 from services.gateway.api.auth.issuer_http import IssuerRefused
+from services.gateway.api.auth.logins import Logins
 from services.gateway.api.auth.oidc import OidcTokens
 from services.gateway.api.auth.sealing import Sealer
 from services.gateway.domain.identity import Identity, InvalidToken, origin
@@ -31,47 +29,14 @@ from shared.core.errors import Retryable
 
 log = structlog.get_logger(__name__)
 
-LOGIN_LIFE: Final = timedelta(minutes=10)  # from the issuer's page back to ours
-MOST_LOGINS: Final = 3  # of one browser at once; a cookie has 4 KiB at most
 CLAIM_LIFE: Final = timedelta(seconds=EXCHANGE_S + 5)
 POLL_S: Final = 0.1
 RENEW_AT: Final = 0.25  # of a token's life that is left; the page asks at 0.2
 RENEW_AT_S: Final = 30.0
 
 
-class SignInRefusal(StrEnum):
-    """Why a browser came back from the issuer without being signed in."""
-
-    DENIED = "denied"
-    """The person or the issuer said no."""
-    EXPIRED = "expired"
-    """The login was begun in another browser, too long ago, or is already over."""
-    UNAVAILABLE = "unavailable"
-    """The issuer cannot be reached now."""
-    MISCONFIGURED = "misconfigured"
-    """The issuer does not accept this gateway, or its tokens are not for it: an operator must act."""
-
-
 class SignInOver(Exception):
     """There is no sign-in, or the issuer has ended it."""
-
-
-class LoginFailed(Exception):
-    """`return_to`: where the person was, as far as it is known."""
-
-    def __init__(self, refusal: SignInRefusal, return_to: str | None) -> None:
-        super().__init__(refusal.value)
-        self.refusal = refusal
-        self.return_to = return_to
-
-
-@dataclass(frozen=True)
-class Login:
-    """A login that begins: where the browser goes, and what it alone keeps meanwhile, for `LOGIN_LIFE`."""
-
-    url: str
-    cookie_name: str
-    cookie: str
 
 
 @dataclass(frozen=True)
@@ -111,14 +76,16 @@ class SignIn:
         """`home` is the URL at which browsers see the gateway."""
         self.origin = origin(home)
         self._secure = home.startswith("https:")
+        self._prefix = "__Host-retake_" if self._secure else "retake_"
         self._issuer = issuer
         self._access_tokens = access_tokens
-        self._id_tokens = id_tokens
         self._sign_ins = sign_ins
         self._sealer = sealer
-        self._client_id = client_id
         self._life = life
         self._clock = clock
+        self.logins = Logins(
+            issuer, access_tokens, id_tokens, sealer, client_id=client_id, cookie_prefix=self._prefix, clock=clock
+        )
 
     @property
     def cookie_name(self) -> str:
@@ -130,55 +97,15 @@ class SignIn:
         """Whether browsers see the gateway over https; else it is on this machine."""
         return self._secure
 
-    @property
-    def _prefix(self) -> str:
-        return "__Host-retake_" if self._secure else "retake_"
-
-    def login_cookie(self, state: str) -> str:
-        """One for each login: several tabs may sign in at once."""
-        return f"{self._prefix}login_{sha256(state.encode()).hexdigest()[:12]}"
-
-    def forgotten_logins(self, cookies: Mapping[str, str]) -> list[str]:
-        """Cookies of logins that another one displaces: the oldest, which browsers send first (RFC 6265, 5.4). Without
-        an end to them, the head of each request would soon be larger than we read."""
-        logins = [name for name in cookies if name.startswith(f"{self._prefix}login_")]
-        return logins[: max(0, len(logins) + 1 - MOST_LOGINS)]
-
-    async def begin(self, return_to: str) -> Login:
-        """`return_to` is a path of this site. Raises Retryable while the issuer is away."""
-        state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
-        url = await self._issuer.login_url(state=state, nonce=nonce, verifier=verifier)
-        kept = {"nonce": nonce, "verifier": verifier, "return_to": return_to, "until": self._now() + _s(LOGIN_LIFE)}
-        return Login(url, self.login_cookie(state), self._sealer.seal(json.dumps(kept).encode(), f"login {state}"))
-
     async def finish(self, query: dict[str, str], cookies: dict[str, str]) -> SignedIn:
         """The browser is back with the issuer's answer. Raises LoginFailed."""
-        begun = self._begun(query.get("state", ""), cookies)
-        if begun is None or query.get("iss", self._issuer.name) != self._issuer.name:  # RFC 9207
-            raise LoginFailed(SignInRefusal.EXPIRED, None)
-        return_to = str(begun["return_to"])
-        if error := query.get("error"):
-            log.warning("sign_in.refused_by_issuer", error=error[:100])
-            raise LoginFailed(_refusal_of(error), return_to)
-        try:
-            issued = await self._issuer.exchange(query.get("code", ""), str(begun["verifier"]))
-            identity = await self._verified(issued, str(begun["nonce"]))
-        except Retryable as e:
-            raise LoginFailed(SignInRefusal.UNAVAILABLE, return_to) from e
-        except IssuerRefused as e:
-            log.warning("sign_in.code_refused", error=str(e))
-            refusal = SignInRefusal.EXPIRED if e.error == "invalid_grant" else SignInRefusal.MISCONFIGURED
-            raise LoginFailed(refusal, return_to) from e
-        except InvalidToken as e:
-            log.warning("sign_in.tokens_not_usable", cause=str(e))
-            raise LoginFailed(SignInRefusal.MISCONFIGURED, return_to) from e
+        done = await self.logins.finish(query, cookies)
         cookie = secrets.token_urlsafe(32)
-        digest = _digest(cookie)
-        await self._sign_ins.open(
-            digest, identity.user_id, self._sealed(self._held(issued, identity), digest), self._clock.now() + self._life
-        )
-        log.info("sign_in.opened", user_id=identity.user_id)
-        return SignedIn(cookie, _s(self._life), return_to)
+        digest, user_id = _digest(cookie), done.identity.user_id
+        held = self._sealed(self._held(done.issued, done.identity), digest)
+        await self._sign_ins.open(digest, user_id, held, self._clock.now() + self._life)
+        log.info("sign_in.opened", user_id=user_id)
+        return SignedIn(cookie, _s(self._life), done.return_to)
 
     async def token(self, cookie: str) -> tuple[str, int]:
         """An access token and the seconds that it lives; renewed at the issuer if it is about to expire, by one caller
@@ -215,29 +142,6 @@ class SignIn:
         except (Retryable, IssuerRefused) as e:
             log.warning("sign_in.not_ended_at_issuer", user_id=row.user_id, error=str(e))
             return True, None
-
-    def _begun(self, state: str, cookies: dict[str, str]) -> dict[str, Any] | None:
-        """What this browser kept of the login with that state; None: nothing, or it is too old."""
-        sealed = cookies.get(self.login_cookie(state))
-        plain = self._sealer.open(sealed, f"login {state}") if sealed else None
-        if plain is None:
-            return None
-        begun: dict[str, Any] = json.loads(plain)
-        return begun if begun["until"] > self._now() else None
-
-    async def _verified(self, issued: IssuedTokens, nonce: str) -> Identity:
-        """Who both tokens speak of. Raises InvalidToken, Retryable."""
-        if issued.id_token is None:
-            raise InvalidToken("the issuer sent no id token; GATEWAY_OIDC_SCOPES must contain openid")
-        who, claims = await self._id_tokens.claims(issued.id_token)
-        if not hmac.compare_digest(str(claims.get("nonce", "")).encode(), nonce.encode()):
-            raise InvalidToken("the id token has another nonce")
-        if claims.get("azp", self._client_id) != self._client_id:
-            raise InvalidToken("the id token was issued to another client")
-        identity = await self._access_tokens.verify(issued.access)
-        if identity.user_id != who.user_id:
-            raise InvalidToken("the access token speaks of another subject than the id token")
-        return identity
 
     async def _is_due(self, held: _Held) -> bool:
         left = held.expires_at - self._now()
@@ -330,17 +234,6 @@ class SignIn:
 
     def _now(self) -> int:
         return int(self._clock.now().timestamp())
-
-
-def _refusal_of(error: str) -> SignInRefusal:
-    """OAuth's codes at the authorization endpoint (RFC 6749, section 4.1.2.1)."""
-    match error:
-        case "temporarily_unavailable" | "server_error":
-            return SignInRefusal.UNAVAILABLE
-        case "invalid_request" | "unauthorized_client" | "unsupported_response_type" | "invalid_scope":
-            return SignInRefusal.MISCONFIGURED
-        case _:
-            return SignInRefusal.DENIED
 
 
 def _digest(cookie: str) -> str:

@@ -9,7 +9,8 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from services.gateway.api.app_state import AppState, app_state
-from services.gateway.api.auth.sign_in import LOGIN_LIFE, LoginFailed, SignIn, SignInRefusal
+from services.gateway.api.auth.logins import LOGIN_LIFE, LoginFailed, SignInRefusal
+from services.gateway.api.auth.sign_in import SignIn
 from services.gateway.api.documents import answers
 from services.gateway.api.headers import json_only
 from services.gateway.api.middleware.auth import API
@@ -66,7 +67,7 @@ async def login(
     except ValueError as e:
         raise invalid(("query:return_to", str(e))) from e
     try:
-        begun = await sign_in.begin(return_to)
+        begun = await sign_in.logins.begin(return_to)
     except Retryable:
         return _refused(state, SignInRefusal.UNAVAILABLE, return_to)
     response = _redirect(begun.url)
@@ -80,7 +81,7 @@ async def login(
         httponly=True,
         samesite="lax",
     )
-    for name in sign_in.forgotten_logins(request.scope[COOKIES]):
+    for name in sign_in.logins.displaced(request.scope[COOKIES]):
         _forget_login(response, sign_in, name)
     return response
 
@@ -106,7 +107,7 @@ async def callback(request: Request) -> Response:
             httponly=True,
             samesite="strict",
         )
-    _forget_login(response, sign_in, sign_in.login_cookie(query.get("state", "")))
+    _forget_login(response, sign_in, sign_in.logins.cookie_name(query.get("state", "")))
     return response
 
 
