@@ -38,6 +38,7 @@ async def create(
         found = await find_episode(client, episode, project)
         if found.project_id is None:
             raise UsageError("The gateway does not say which project this is.", "Use a client of the same release.")
+        # A minute less: the gateway refuses more than the most, and its clock may be behind ours.
         until = datetime.now(UTC) + timedelta(days=days) - timedelta(minutes=1)
         made = await client.projects.share(found.project_id, found.id, role, label, expires_at=until)
     session.line(f"{found.title}: {role} until {made.expires_at:%Y-%m-%d %H:%M} UTC, for whoever has this link:")

@@ -7,6 +7,7 @@ from services.gateway.commands.batches import StartBatch, prepare_batch
 from services.gateway.commands.run_admission import run_parameters
 from services.gateway.commands.runs import StartRun, specify_run
 from services.gateway.domain.accounts import Caller
+from services.gateway.domain.assets import Asset, RunBase
 from services.gateway.domain.batch_planner import ItemState, plan_batch
 from services.gateway.domain.errors import not_found
 from services.gateway.domain.estimates import Estimate, PlannedRun, at_once, missing_pieces, planned_run
@@ -33,15 +34,12 @@ async def estimate_batch(store: Store, caller: Caller, command: StartBatch) -> E
     segments, music = await store.batches.slots(batch)
     plan = plan_batch(batch.policy, segments, music)
     pending = [asset_id for asset_id, item in plan.items.items() if item.state is ItemState.PENDING]
-    runs = [await _planned(store, asset_id) for asset_id in pending]
+    found = await store.assets.with_bases(episode.project_id, pending)
+    runs = [_planned(store, *found[asset_id]) for asset_id in pending if asset_id in found]
     film = estimated_seconds([], []) if command.compile else 0
     return Estimate(tuple(runs), missing_pieces(plan, segments, music), at_once(batch.policy), film)
 
 
-async def _planned(store: Store, asset_id: str) -> PlannedRun:
-    asset = await store.assets.get(asset_id)
-    if asset is None:
-        raise not_found("asset")
-    base = await store.assets.base_of(asset_id)
+def _planned(store: Store, asset: Asset, base: RunBase) -> PlannedRun:
     parameters = run_parameters(RunParameters(), {}, asset, base, None)
     return planned_run(asset, base, parameters, 1, store.catalogue, store.default_provider)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 
@@ -23,11 +23,11 @@ _ASSET: Final = """
     select a.asset_id, a.project_id, p.owner_id, a.episode_id, a.segment_id, s.number as segment_number, a.kind,
            a.label, a.draft, a.active_run_id, a.committed_version_id, a.revision
     from assets a join projects p using (project_id) left join segments s on s.segment_id = a.segment_id
-    where a.asset_id = $1 and a.deleted_at is null
+    where a.deleted_at is null
 """
 _BASE: Final = """
-    select p.project_id, p.owner_id, p.name, p.description, p.settings, p.settings_revision, p.revision, e.output,
-           s.duration as segment_duration, s.style as segment_style, s.characters as segment_characters,
+    select a.asset_id, p.project_id, p.owner_id, p.name, p.description, p.settings, p.settings_revision, p.revision,
+           e.output, s.duration as segment_duration, s.style as segment_style, s.characters as segment_characters,
            image.committed_version_id as starting_image_version_id,
            previous.asset_id as previous_video_asset_id, to_jsonb(v) as committed,
            committing.run_id as committing_image_run_id
@@ -40,8 +40,9 @@ _BASE: Final = """
     left join segments before on before.episode_id = a.episode_id and before.number = s.number - 1
     left join assets previous on previous.segment_id = before.segment_id and previous.kind = 'video'
     left join versions v on v.version_id = a.committed_version_id
-    where a.asset_id = $1
 """
+_ONE: Final = "a.asset_id = $1"
+_ONE_OF: Final = "a.asset_id = any($1::uuid[])"
 _NARRATIONS: Final = """
     select left(coalesce(nullif(a.draft ->> 'directions', ''), v.directions), 2000) as script
     from assets a join segments s on s.segment_id = a.segment_id
@@ -86,11 +87,11 @@ class AssetRepository:
 
     async def lock(self, asset_id: str) -> Asset | None:
         """None if it is absent or deleted."""
-        return _asset(await self._db.fetchrow(_ASSET + "for no key update of a", asset_id))
+        return _asset(await self._db.fetchrow(f"{_ASSET} and {_ONE} for no key update of a", asset_id))
 
     async def get(self, asset_id: str) -> Asset | None:
         """None if it is absent or deleted. Others may change it meanwhile."""
-        return _asset(await self._db.fetchrow(_ASSET, asset_id))
+        return _asset(await self._db.fetchrow(f"{_ASSET} and {_ONE}", asset_id))
 
     async def of_segment(self, segment_id: str, kind: AssetKind) -> str | None:
         found: str | None = await self._db.fetchval(
@@ -100,21 +101,20 @@ class AssetRepository:
 
     async def base_of(self, asset_id: str) -> RunBase:
         """What a new run of the asset builds on. The caller has locked the asset."""
-        row = await self._db.fetchrow(_BASE, asset_id)
+        row = await self._db.fetchrow(f"{_BASE} where {_ONE}", asset_id)
         assert row is not None, "the caller has locked the asset"
-        settings = row["settings"]
-        return RunBase(
-            project=Project(**{name: row[name] for name in Project.__dataclass_fields__}),
-            output=Output(**row["output"]),
-            references=await self._references(row["project_id"], reference_ids(settings)),
-            committed=version_of(row["committed"]),
-            segment_duration=row["segment_duration"],
-            starting_image_version_id=row["starting_image_version_id"],
-            previous_video_asset_id=row["previous_video_asset_id"],
-            committing_image_run_id=row["committing_image_run_id"],
-            segment_style=row["segment_style"],
-            segment_characters=row["segment_characters"],
-        )
+        return _base(row, await self._references(row["project_id"], reference_ids(row["settings"])))
+
+    async def with_bases(self, project_id: str, asset_ids: Sequence[str]) -> dict[str, tuple[Asset, RunBase]]:
+        """Those of the project's assets that are there, each with what a new run of it builds on. Others may change
+        them meanwhile."""
+        assets = await self._db.fetch(f"{_ASSET} and {_ONE_OF}", asset_ids)
+        bases = {row["asset_id"]: row for row in await self._db.fetch(f"{_BASE} where {_ONE_OF}", asset_ids)}
+        settings: dict[str, Any] = next((row["settings"] for row in bases.values()), {})
+        references = await self._references(project_id, reference_ids(settings))
+        return {
+            asset.asset_id: (asset, _base(bases[asset.asset_id], references)) for asset in map(_asset, assets) if asset
+        }
 
     async def narrations(self, episode_id: str) -> list[str]:
         """The beginnings of the scripts of the episode's narrations, in film order: drafted, else committed."""
@@ -186,3 +186,18 @@ async def narration_scripts(connection: Connection, episode_id: str) -> list[str
 
 def _asset(row: asyncpg.Record | None) -> Asset | None:
     return Asset(**dict(row) | {"kind": AssetKind(row["kind"])}) if row else None
+
+
+def _base(row: asyncpg.Record, references: dict[str, ObjectRef]) -> RunBase:
+    return RunBase(
+        project=Project(**{name: row[name] for name in Project.__dataclass_fields__}),
+        output=Output(**row["output"]),
+        references=references,
+        committed=version_of(row["committed"]),
+        segment_duration=row["segment_duration"],
+        starting_image_version_id=row["starting_image_version_id"],
+        previous_video_asset_id=row["previous_video_asset_id"],
+        committing_image_run_id=row["committing_image_run_id"],
+        segment_style=row["segment_style"],
+        segment_characters=row["segment_characters"],
+    )
