@@ -81,7 +81,8 @@ class _Warm:
             if self._control is control:
                 control.close()
                 assert self._process is not None
-                self._process.wait()  # it ends when nobody can ask it any more
+                self._process.kill()  # it would end by itself, now that nobody can ask it, but not while it is stopped
+                self._process.wait()
                 self._control = self._process = None
 
 
