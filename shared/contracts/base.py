@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import ClassVar
 
 from shared.contracts.values import Value
@@ -13,11 +14,11 @@ class Event(Value):
     TOPIC: ClassVar[str]
 
     @property
+    @abstractmethod
     def key(self) -> str:
         """The Kafka key: the asset id for runs, the episode id for batches, imports and films."""
-        raise NotImplementedError(f"{type(self).__name__} has no key")
 
     @property
+    @abstractmethod
     def subject(self) -> str:
         """The run, compilation, import or episode that the event is about (`ce_subject`)."""
-        raise NotImplementedError(f"{type(self).__name__} has no subject")

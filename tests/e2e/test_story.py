@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -283,10 +284,12 @@ def test_one_active_run_per_asset(system: System) -> None:
     )
     music = next(a for a in api.get(f"/episodes/{episode['id']}")["assets"] if a["kind"] == "music")
     key = {"Idempotency-Key": str(uuid4())}
-    first = api.post(f"/assets/{music['id']}/runs", {"settings": {"duration": 60}}, expect=202, headers=key)
-    refused = api.http.post(f"/assets/{music['id']}/runs", json={})
-    if refused.status_code == 202:  # it was faster than we are: then it waits for review, and this closed it
-        pytest.skip("the first run was ready before the second was asked for")
+    assert system.kill("generator", signal.SIGSTOP)  # so that the first run is at work for as long as we need
+    try:
+        first = api.post(f"/assets/{music['id']}/runs", {"settings": {"duration": 60}}, expect=202, headers=key)
+        refused = api.http.post(f"/assets/{music['id']}/runs", json={})
+    finally:
+        system.kill("generator", signal.SIGCONT)
     assert refused.status_code == 409
     assert refused.json()["type"] == "/problems/busy"
     assert refused.json()["active_id"] == first["id"]
