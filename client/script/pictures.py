@@ -28,6 +28,7 @@ TYPES = {
 _SUFFIXES = (
     ".jpg", ".jpeg", ".png", ".webp", ".gif", ".heic", ".heif", ".avif", ".tif", ".tiff", ".bmp", ".mpo",
 )  # fmt: skip
+_SCRIPTS = (".yaml", ".yml", ".json")
 _LOOKED_AT = 1024  # pixels
 
 
@@ -102,6 +103,15 @@ def check(paths: Iterable[Path]) -> list[Photograph]:
     return found
 
 
+def _instead(path: Path) -> str:
+    """How a file that is no picture is given, if we know what it is."""
+    if path.suffix.lower() in _SCRIPTS:
+        return "; a script is given by --script"
+    if (content_type(path) or "").startswith("video/"):
+        return "; a film is split into segments by: retake episode import"
+    return ""
+
+
 def _decode(path: Path) -> Photograph:
     from PIL import Image, UnidentifiedImageError  # here, since most commands need no pictures
 
@@ -122,7 +132,7 @@ def _decode(path: Path) -> Photograph:
     except FileNotFoundError:
         raise ClientError("no such file.") from None
     except UnidentifiedImageError:
-        raise ClientError(f"not a readable picture ({PICTURES}).") from None
+        raise ClientError(f"not a readable picture ({PICTURES}){_instead(path)}.") from None
     except ClientError:
         raise
     except MemoryError:

@@ -43,8 +43,12 @@ def test_all_bad_ones_are_named(tmp_path: Path) -> None:
     heavy = tmp_path / "heavy.jpg"
     with heavy.open("wb") as file:
         file.truncate(81 * 1024 * 1024)
+    script = tmp_path / "script.yaml"
+    script.write_text("title: A")
+    film = tmp_path / "film.mp4"
+    film.write_bytes(b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom")
     with pytest.raises(PictureError) as e:
-        check([whole, tmp_path / "none.jpg", cut, text, empty, icon, huge, heavy])
+        check([whole, tmp_path / "none.jpg", cut, text, empty, icon, huge, heavy, script, film])
     messages = [p.removeprefix(f"{tmp_path}/") for p in e.value.problems]
     assert [t.partition(" (")[0] for t in messages] == [
         "none.jpg: no such file.",
@@ -54,7 +58,11 @@ def test_all_bad_ones_are_named(tmp_path: Path) -> None:
         "icon.ico: not a readable picture",
         "huge.png: 15000 x 15000 is more than 210 megapixels.",
         "heavy.jpg: larger than 80 MiB.",
+        "script.yaml: not a readable picture",
+        "film.mp4: not a readable picture",
     ]
+    assert messages[-2].endswith("a script is given by --script.")
+    assert messages[-1].endswith("a film is split into segments by: retake episode import.")
 
 
 def test_a_folder_is_its_pictures_in_counting_order(tmp_path: Path) -> None:
