@@ -83,6 +83,7 @@ async def wire(settings: Settings) -> AsyncIterator[AppState]:
         )
         keys = await stack.enter_async_context(_issuer_keys(settings, clock))
         verifier = _oidc_tokens(keys, settings, settings.oidc_audience, clock) if keys else tokens
+        sign_in = await stack.enter_async_context(_sign_in(keys, settings, pool, clock))
         limit = RateLimit(settings.rate_quota, settings.rate_window_s, clock)
         await stack.enter_async_context(sharing(limit, RateWindows(pool), clock))
         concurrency = ConcurrencyLimit(settings.requests_at_once, settings.waits_at_once)
@@ -94,7 +95,7 @@ async def wire(settings: Settings) -> AsyncIterator[AppState]:
             stores=stores,
             queries=_queries(stores, clock),
             verifier=verifier,
-            sign_in=_sign_in(keys, settings, pool, clock) if keys else None,
+            sign_in=sign_in,
             tokens=tokens,
             tickets=Tickets(pool, clock),
             ended_sessions=EndedSessions(pool),
@@ -162,10 +163,14 @@ def _oidc_tokens(keys: IssuerKeys, settings: Settings, audience: str, clock: Clo
     )
 
 
-def _sign_in(keys: IssuerKeys, settings: Settings, pool: Pool, clock: Clock) -> SignIn | None:
+@asynccontextmanager
+async def _sign_in(
+    keys: IssuerKeys | None, settings: Settings, pool: Pool, clock: Clock
+) -> AsyncIterator[SignIn | None]:
     client_id, home = settings.oidc_client_id, settings.public_url
-    if client_id is None or home is None or settings.oidc_issuer is None:
-        return None
+    if keys is None or client_id is None or home is None or settings.oidc_issuer is None:
+        yield None
+        return
     secret = settings.oidc_client_secret
     client = IssuerClient(
         issuer=settings.oidc_issuer,
@@ -176,7 +181,7 @@ def _sign_in(keys: IssuerKeys, settings: Settings, pool: Pool, clock: Clock) -> 
         home=f"{home}/",
         parameters=settings.oidc_login_parameters,
     )
-    return SignIn(
+    sign_in = SignIn(
         Issuer(client, clock),
         _oidc_tokens(keys, settings, settings.oidc_audience, clock),
         _oidc_tokens(keys, settings, client_id, clock),
@@ -187,6 +192,10 @@ def _sign_in(keys: IssuerKeys, settings: Settings, pool: Pool, clock: Clock) -> 
         life=timedelta(hours=settings.oidc_session_hours),
         clock=clock,
     )
+    try:
+        yield sign_in
+    finally:
+        await sign_in.aclose()
 
 
 def _queries(stores: StoreFactory, clock: Clock) -> Callable[[Connection, Links], Queries]:

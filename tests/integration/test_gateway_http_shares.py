@@ -14,6 +14,7 @@ import pytest_asyncio
 from services.gateway.domain.accounts import Role
 from tests.conftest import FreshDatabase
 from tests.integration.test_gateway_http_access import SEGMENTS, TABLE, known, send
+from tests.support.clock import ShiftedClock
 from tests.support.gateway_http import Gateway, Stream, gateway
 
 NOT_OF_EPISODES = ("/projects", "/imports", "/auth")
@@ -132,6 +133,19 @@ async def test_a_stream_of_the_episode_ends_when_the_link_is_revoked(g: Gateway)
         assert again.status == 404
     async with Stream(g.app, path, g.token("viewer"), {"last-event-id": str(place)}) as resumed:
         assert (resumed.status, resumed.named("snapshot", "changed")) == (200, [])
+
+
+async def test_a_stream_of_the_episode_ends_with_the_link_and_not_with_its_quarter_of_an_hour(g: Gateway) -> None:
+    ids = await known(g)
+    g.app.state.gateway.hub._clock = clock = ShiftedClock()
+    over = datetime.now(UTC) + timedelta(minutes=5)
+    bearer = await token(g, await share(g, ids, expires_at=over.isoformat()))
+    path = f"/episodes/{ids['episode_id']}/events"
+    async with Stream(g.app, path, bearer) as stream, Stream(g.app, path, g.token("viewer")) as member:
+        await stream.until(lambda: bool(stream.named("snapshot")))
+        clock.move(301)
+        await stream.until(lambda: stream.sent[-1].get("more_body") is False)
+        assert member.sent[-1].get("more_body") is True
 
 
 async def test_the_token_is_shown_once_and_stored_as_its_digest(g: Gateway) -> None:

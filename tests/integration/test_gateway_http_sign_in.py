@@ -7,7 +7,6 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -17,13 +16,14 @@ import pytest
 import pytest_asyncio
 
 from services.gateway.api.auth.issuer import IssuedTokens
+from services.gateway.api.auth.issuer_http import IssuerRefused
 from services.gateway.api.auth.issuer_keys import IssuerKeys
-from services.gateway.api.auth.sign_in import SignIn
+from services.gateway.api.auth.sign_in import CLAIM_LIFE, SignIn
 from services.gateway.domain.identity import Identity
 from services.gateway.jobs import prune
-from shared.core.clock import SystemClock
 from shared.core.errors import Retryable
 from tests.conftest import FreshDatabase
+from tests.support.clock import ShiftedClock
 from tests.support.gateway_http import Gateway, gateway
 from tests.support.oidc.process import Issuer, issuer
 from tests.support.postgres import Postgres
@@ -70,22 +70,6 @@ class Browser:
 
     async def sign_out(self) -> httpx.Response:
         return await self.ask("DELETE", "/auth/session", **OWN_PAGE)
-
-
-class ShiftedClock(SystemClock):
-    """Of the gateway's sign-ins: real time, and what `move` adds to it."""
-
-    def __init__(self) -> None:
-        self._added = timedelta()
-
-    def now(self) -> datetime:
-        return super().now() + self._added
-
-    def monotonic(self) -> float:
-        return super().monotonic() + self._added.total_seconds()
-
-    def move(self, seconds: float) -> None:
-        self._added += timedelta(seconds=seconds)
 
 
 @dataclass
@@ -252,6 +236,72 @@ async def test_a_rotated_refresh_token_is_kept_though_its_token_cannot_be_verifi
     renewed = await b.token()
     assert (renewed.status_code, renewed.json().get("access_token") != first) == (200, True)
     assert (await w.at.login())["renewals"] == 2
+
+
+@pytest.mark.parametrize("moment", ["the issuer has answered", "the database is asked"])
+async def test_a_browser_that_leaves_during_a_renewal_loses_nothing(
+    w: World, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """The refresh token that was rotated is in the issuer's answer alone."""
+    b = w.browser()
+    await w.at.login(life=40)
+    await b.sign_in()
+    await w.at.login(life=600)
+    clock = w.shifted()
+    clock.move(15)
+    reached, gone = asyncio.Event(), asyncio.Event()
+    of, name = (w.sign_in._issuer, "renew") if moment == "the issuer has answered" else (w.sign_in._sign_ins, "renewed")
+    original = getattr(of, name)
+
+    async def paused(*given: Any) -> Any:
+        done = await original(*given) if name == "renew" else None
+        reached.set()
+        await gone.wait()
+        return done if name == "renew" else await original(*given)
+
+    with monkeypatch.context() as m:
+        m.setattr(of, name, paused)
+        asked = asyncio.create_task(w.sign_in.token(b.cookies["retake_sign_in"]))
+        await reached.wait()
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+        gone.set()
+        await w.sign_in.aclose()
+    assert (await b.token()).status_code == 200
+    assert (await w.at.login())["renewals"] == 1, "what was renewed is there for whoever asks next"
+    clock.move(500)
+    assert (await b.token()).status_code == 200, "with the rotated refresh token"
+
+
+async def test_a_renewal_that_was_overtaken_does_not_end_the_sign_in(w: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A claim is over after a while. Its late holder is refused, since the token was used; the other renewed it."""
+    b = w.browser()
+    await w.at.login(life=40)
+    await b.sign_in()
+    await w.at.login(life=600)
+    clock = w.shifted()
+    clock.move(15)
+    renew, reached, go_on = w.sign_in._issuer.renew, asyncio.Event(), asyncio.Event()
+
+    async def late(refresh: str) -> IssuedTokens:
+        reached.set()
+        await go_on.wait()
+        raise IssuerRefused("invalid_grant", "used before")
+
+    monkeypatch.setattr(w.sign_in._issuer, "renew", late)
+    first = asyncio.create_task(b.token())
+    await reached.wait()
+    monkeypatch.setattr(w.sign_in._issuer, "renew", renew)
+    clock.move(CLAIM_LIFE.total_seconds() - 1)
+    second = asyncio.create_task(Browser(w.g, dict(b.cookies)).token())
+    await asyncio.sleep(0.3)
+    assert not second.done(), "the claim still holds"
+    clock.move(2)
+    renewed = await second
+    go_on.set()
+    assert renewed.status_code == 200
+    assert (await first).json()["access_token"] == renewed.json()["access_token"]
 
 
 async def test_who_signs_out_during_a_renewal_leaves_no_token_behind(w: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,3 +71,19 @@ class HurriedClock(SystemClock):
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds / 20)
+
+
+class ShiftedClock(SystemClock):
+    """Real time, and what `move` adds to it."""
+
+    def __init__(self) -> None:
+        self._added = timedelta()
+
+    def now(self) -> datetime:
+        return super().now() + self._added
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self._added.total_seconds()
+
+    def move(self, seconds: float) -> None:
+        self._added += timedelta(seconds=seconds)

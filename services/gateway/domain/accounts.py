@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Literal, Protocol, TypeVar
 
@@ -41,12 +42,14 @@ class Role(StrEnum):
 
 @dataclass(frozen=True)
 class Caller:
-    """The user who sent a command, with their role in the project that it concerns. `owner_id` is the project's."""
+    """The user who sent a command, with their role in the project that it concerns. `owner_id` is the project's.
+    `until`: when their access ends by itself; None: when somebody ends it."""
 
     user_id: str
     project_id: str
     owner_id: str
     role: Role
+    until: datetime | None = None
 
     @property
     def actor(self) -> Actor:

@@ -29,7 +29,7 @@ _PROJECT_OF: Final[dict[Resource, str]] = {
     "upload": "select project_id from uploads where upload_id = $2 and deleted_at is null",
 }
 _ACCESS: Final = """
-    select p.project_id, p.owner_id, m.role
+    select p.project_id, p.owner_id, m.role, null::timestamptz as until
     from ({of}) it
     join projects p on p.project_id = it.project_id and p.deleted_at is null
     join members m on m.project_id = p.project_id and m.user_id = $1
@@ -49,7 +49,7 @@ _EPISODE_OF: Final[dict[Resource, str]] = {
 }
 """Of what a guest may see. Projects, uploads and imports are not among it."""
 _GUEST_ACCESS: Final = """
-    select p.project_id, p.owner_id, s.role
+    select p.project_id, p.owner_id, s.role, s.expires_at as until
     from ({of}) it
     join episodes e on e.episode_id = it.episode_id and e.deleted_at is null
     join projects p on p.project_id = e.project_id and p.deleted_at is null
@@ -100,7 +100,7 @@ class AccountRepository:
         else:
             sql = _ACCESS.format(of=_PROJECT_OF[resource])
         row = await self._db.fetchrow(sql, user_id, resource_id) if sql else None
-        return Caller(user_id, row["project_id"], row["owner_id"], Role(row["role"])) if row else None
+        return Caller(user_id, row["project_id"], row["owner_id"], Role(row["role"]), row["until"]) if row else None
 
     async def generations_beyond(self, user_id: str, since: datetime, count: int) -> datetime | None:
         """The creation time of the generation that must leave the window so that at most `count` remain; None: there

@@ -27,6 +27,11 @@ _RENEWED: Final = """
     returning true
 """
 
+_END: Final = """
+    delete from sign_ins where sign_in_sha256 = $1 and version = coalesce($2, version)
+    returning sign_in_sha256 as digest, user_id, sealed, version
+"""
+
 
 @dataclass(frozen=True)
 class SignInRow:
@@ -70,11 +75,7 @@ class SignIns:
             row.version,
         )
 
-    async def end(self, digest: str) -> SignInRow | None:
-        """Deletes it. None: there was none."""
-        row = await self._pool.fetchrow(
-            "delete from sign_ins where sign_in_sha256 = $1 "
-            "returning sign_in_sha256 as digest, user_id, sealed, version",
-            digest,
-        )
+    async def end(self, digest: str, version: int | None = None) -> SignInRow | None:
+        """Deletes it, if it still has that version. None: nothing was deleted."""
+        row = await self._pool.fetchrow(_END, digest, version)
         return SignInRow(**dict(row)) if row else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Final, TypeVar
 
@@ -14,7 +14,7 @@ from prometheus_client import Counter, Gauge
 
 from services.gateway.domain.event_log import BEGINNING, EventId, LogBounds, LoggedEvent, Place
 from services.gateway.stream.quota import StreamQuota
-from services.gateway.stream.subscriber import Batch, EventLog, Frame, Stream, frame
+from services.gateway.stream.subscriber import Batch, EventLog, Frame, Grant, Stream, frame
 from shared.core.clock import Clock
 from shared.core.errors import Retryable
 from shared.postgres.retry import UNAVAILABLE
@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 HEARTBEAT_S: Final = 15
-LIFE_S: Final = 15 * 60  # a stream ends after this, so that its grant is checked again
+LIFE_S: Final = 15 * 60  # a stream ends after this at the latest, so that its grant is checked again
 END_S: Final = 2.0  # for a client to take in the end of its stream; then the connection is cut
 DRAIN_PER_S: Final = 100  # streams ended in a second when the process stops; each comes back with a few queries
 RETRY_S: Final = 0.5
@@ -107,13 +107,13 @@ class Hub:
     async def join(
         self,
         user_id: str,
-        projects: Callable[[], Awaitable[Iterable[str]]],
+        grant: Callable[[], Awaitable[Grant]],
         *,
         user_wide: bool,
         episode_id: str | None = None,
     ) -> tuple[Stream, int]:
-        """A stream that gets every event after the returned place, of one episode alone if it is given. `projects`
-        reads what the user may see.
+        """A stream that gets every event after the returned place, of one episode alone if it is given. `grant`
+        reads what the user may see; the stream ends with it, or after LIFE_S.
 
         Raises StreamLimit.
         """
@@ -123,19 +123,26 @@ class Hub:
         try:
             while True:
                 grants = self._grants
-                project_ids = await projects()
+                granted = await grant()
                 if grants == self._grants:  # else someone joined or left while we were reading
                     break
         except BaseException:
             self._quota.give_back(user_id)
             raise
-        stream = Stream(user_id, project_ids, user_wide, self._clock.monotonic(), episode_id)
+        now = self._clock.monotonic()
+        stream = Stream(user_id, granted.project_ids, user_wide, now, now + self._life(granted), episode_id)
         index, keys = self._indexed(stream)
         for key in keys:
             index.setdefault(key, set()).add(stream)
         self._by_user.setdefault(user_id, set()).add(stream)
         STREAMS.inc()
         return stream, self._place.seq
+
+    def _life(self, granted: Grant) -> float:
+        """The seconds after which a stream ends, so that its grant is checked again."""
+        if granted.until is None:
+            return LIFE_S
+        return min(LIFE_S, (granted.until - self._clock.now()).total_seconds())
 
     def leave(self, stream: Stream) -> None:
         index, keys = self._indexed(stream)
@@ -268,21 +275,20 @@ class Hub:
                 stream.end()
 
     async def _tick(self) -> None:
-        """Once a second: heartbeats to a fifteenth of the streams, an end to those that have lived long enough."""
+        """Once a second: an end to the streams that have lived long enough, heartbeats to a fifteenth of the others."""
         second = 0
         while True:
             await self._clock.sleep(1)
             second = (second + 1) % HEARTBEAT_S
             now = self._clock.monotonic()
             for stream in self._streams():
-                if int(stream.opened_at) % HEARTBEAT_S != second:
-                    continue
-                if now - stream.opened_at >= LIFE_S:
-                    if stream.ended and stream.kill is not None:
-                        stream.kill()
+                if now >= stream.ends_at and not stream.ended:
                     stream.end()
-                else:
-                    stream.offer(HEARTBEAT)
+                elif int(stream.opened_at) % HEARTBEAT_S == second:
+                    if stream.ended and now >= stream.ends_at + END_S and stream.kill is not None:
+                        stream.kill()  # it takes in nothing, not even the end
+                    else:
+                        stream.offer(HEARTBEAT)
             if second == 0:
                 self._woken.set()  # should a NOTIFY ever be lost
                 with suppress(*UNAVAILABLE, Retryable):

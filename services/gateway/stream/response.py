@@ -23,7 +23,7 @@ from services.gateway.api.schemas.events import ResetEvent, SnapshotEvent
 from services.gateway.domain.event_log import EventId, LogBounds, Place, ResetReason, resume_position
 from services.gateway.stream.hub import PAGE, Hub
 from services.gateway.stream.quota import StreamLimit
-from services.gateway.stream.subscriber import EventLog, Stream, Wire, frame
+from services.gateway.stream.subscriber import EventLog, Grant, Stream, Wire, frame
 from shared.contracts.messages import message
 from shared.postgres.retry import UNAVAILABLE
 
@@ -49,7 +49,7 @@ class Opening:
     user_id: str
     user_wide: bool
     last_event_id: str | None
-    projects: Callable[[], Awaitable[Iterable[str]]]
+    grant: Callable[[], Awaitable[Grant]]
     snapshot: Callable[[Iterable[str]], Awaitable[tuple[Place, SnapshotEvent]]]
     """The place in the log where it was taken, and its content."""
     episode_id: str | None = None
@@ -82,7 +82,7 @@ class EventStreamResponse(Response):
         bounds = await self._log.bounds(*asked)  # before the start: a database that is away is still a 503
         self._hub.observe(reached, bounds)
         try:
-            stream, place = await self._hub.join(o.user_id, o.projects, user_wide=o.user_wide, episode_id=o.episode_id)
+            stream, place = await self._hub.join(o.user_id, o.grant, user_wide=o.user_wide, episode_id=o.episode_id)
         except StreamLimit:
             raise rate_limited("streams", 10, message("problem.too_many_streams")) from None
         stream.kill = _cutter(plain)

@@ -6,11 +6,20 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, Protocol, runtime_checkable
 
 from services.gateway.domain.event_log import LogBounds, LoggedEvent
 
 QUEUE_BYTES: Final = 256 * 1024  # a client that is this far behind the live events is dropped; it resumes from the log
+
+
+@dataclass(frozen=True)
+class Grant:
+    """The projects whose events a user may see, and when that ends by itself, as a share link does. None: never."""
+
+    project_ids: Iterable[str]
+    until: datetime | None = None
 
 
 class EventLog(Protocol):
@@ -90,6 +99,7 @@ class Stream:
         "_wake",
         "_wire",
         "ended",
+        "ends_at",
         "episode_id",
         "kill",
         "opened_at",
@@ -105,14 +115,16 @@ class Stream:
         project_ids: Iterable[str],
         user_wide: bool,
         opened_at: float,
+        ends_at: float,
         episode_id: str | None = None,
     ) -> None:
-        """`episode_id`: the stream has the events of that episode alone."""
+        """Times are of the monotonic clock. `episode_id`: the stream has the events of that episode alone."""
         self.user_id = user_id
         self.episode_id = episode_id
         self.project_ids = set(project_ids)
         self.user_wide = user_wide
         self.opened_at = opened_at
+        self.ends_at = ends_at
         self.ended = False
         self.slow = False
         self.kill: Callable[[], object] | None = None  # for a client that does not even read the end

@@ -535,8 +535,8 @@ export interface paths {
          * @description A stream of server-sent events. Each event has a name and data: JSON on one line, whose schema depends on the name. `id`
          *     is an opaque position in one log and may skip values. To resume, send `Last-Event-ID` or `?last_event_id=`. If the
          *     position is in the log, all later events follow; without a position, a snapshot; otherwise a `reset` (epoch_changed,
-         *     too_old or unknown_id) and then a snapshot. A heartbeat is sent every 15 seconds. The stream ends every 15 minutes, and
-         *     an EventSource reconnects by itself. Events contain no media URLs: GET the run.
+         *     too_old or unknown_id) and then a snapshot. A heartbeat is sent every 15 seconds. The stream ends every 15 minutes,
+         *     and with the share link that opened it; an EventSource reconnects by itself. Events contain no media URLs: GET the run.
          */
         get: operations["streams_of_episode"];
         put?: never;
@@ -727,8 +727,8 @@ export interface paths {
          * @description A stream of server-sent events. Each event has a name and data: JSON on one line, whose schema depends on the name. `id`
          *     is an opaque position in one log and may skip values. To resume, send `Last-Event-ID` or `?last_event_id=`. If the
          *     position is in the log, all later events follow; without a position, a snapshot; otherwise a `reset` (epoch_changed,
-         *     too_old or unknown_id) and then a snapshot. A heartbeat is sent every 15 seconds. The stream ends every 15 minutes, and
-         *     an EventSource reconnects by itself. Events contain no media URLs: GET the run.
+         *     too_old or unknown_id) and then a snapshot. A heartbeat is sent every 15 seconds. The stream ends every 15 minutes,
+         *     and with the share link that opened it; an EventSource reconnects by itself. Events contain no media URLs: GET the run.
          */
         get: operations["streams_of_user"];
         put?: never;
@@ -956,8 +956,8 @@ export interface paths {
          * @description A stream of server-sent events. Each event has a name and data: JSON on one line, whose schema depends on the name. `id`
          *     is an opaque position in one log and may skip values. To resume, send `Last-Event-ID` or `?last_event_id=`. If the
          *     position is in the log, all later events follow; without a position, a snapshot; otherwise a `reset` (epoch_changed,
-         *     too_old or unknown_id) and then a snapshot. A heartbeat is sent every 15 seconds. The stream ends every 15 minutes, and
-         *     an EventSource reconnects by itself. Events contain no media URLs: GET the run.
+         *     too_old or unknown_id) and then a snapshot. A heartbeat is sent every 15 seconds. The stream ends every 15 minutes,
+         *     and with the share link that opened it; an EventSource reconnects by itself. Events contain no media URLs: GET the run.
          */
         get: operations["streams_of_project"];
         put?: never;

@@ -8,6 +8,7 @@ import random
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from services.gateway.stream import hub as hub_module
 from services.gateway.stream.hub import HEARTBEAT, HEARTBEAT_S, LIFE_S, PAGE, Hub
 from services.gateway.stream.quota import StreamLimit, StreamQuota
 from services.gateway.stream.response import EventStreamResponse, Opening
-from services.gateway.stream.subscriber import QUEUE_BYTES, Batch, Stream, frame
+from services.gateway.stream.subscriber import QUEUE_BYTES, Batch, Grant, Stream, frame
 from shared.core.clock import SystemClock
 from tests.support.clock import FakeClock
 from tests.support.waiting import eventually
@@ -160,10 +161,11 @@ def opened(
     user: str = "ana",
     user_wide: bool = False,
     projects: Iterable[str] = ("p",),
+    until: datetime | None = None,
 ) -> asyncio.Task[None]:
-    async def allowed() -> Iterable[str]:
+    async def allowed() -> Grant:
         await asyncio.sleep(0)
-        return list(projects)
+        return Grant(list(projects), until)
 
     async def snapshot(_: Iterable[str]) -> tuple[Place, SnapshotEvent]:
         await log._pause()
@@ -238,7 +240,7 @@ class Connection:
 
 
 async def test_a_queue_that_is_full_ends_the_stream_and_cuts_the_client() -> None:
-    stream = Stream("ana", ["p"], False, 0)
+    stream = Stream("ana", ["p"], False, 0, LIFE_S)
     cut: list[bool] = []
     stream.kill = lambda: cut.append(True)
     for seq in range(1, QUEUE_BYTES // 1024 + 1):
@@ -253,7 +255,7 @@ async def test_a_queue_that_is_full_ends_the_stream_and_cuts_the_client() -> Non
 
 
 async def test_what_waits_is_joined_and_what_was_delivered_otherwise_is_skipped() -> None:
-    stream = Stream("ana", ["p"], False, 0)
+    stream = Stream("ana", ["p"], False, 0, LIFE_S)
     stream.offer(batch((1, b"1"), (2, b"2")))
     stream.offer(batch((3, b"3"), (4, b"4"), (5, b"5")))
     stream.offer(batch((0, b"h")))
@@ -263,7 +265,7 @@ async def test_what_waits_is_joined_and_what_was_delivered_otherwise_is_skipped(
 
 
 async def test_a_live_stream_writes_the_same_chunk_to_every_connection_until_one_does_not_read() -> None:
-    slow, quick = (Stream(name, ["p"], False, 0) for name in ("slow", "quick"))
+    slow, quick = (Stream(name, ["p"], False, 0, LIFE_S) for name in ("slow", "quick"))
     stuck, read = Connection(), Connection()
     slow.skip_to(1)
     tasks = [asyncio.ensure_future(slow.go_live(stuck)), asyncio.ensure_future(quick.go_live(read))]
@@ -488,6 +490,35 @@ async def test_heartbeats_come_every_15_seconds_and_the_stream_ends_after_15_min
         assert client.sent[-1]["more_body"] is False
 
 
+async def test_a_stream_ends_with_the_link_that_opened_it(clock: FakeClock) -> None:
+    log = Log()
+    async with a_hub(log, clock) as hub:
+        guest, member = Client(), Client()
+        over = clock.now() + timedelta(seconds=100)
+        tasks = [opened(hub, log, guest, user="guest:1", until=over), opened(hub, log, member)]
+        await until(lambda: "snapshot" in guest.text and "snapshot" in member.text)
+        await clock.pass_time(98)
+        assert not tasks[0].done()
+        await clock.pass_time(3)
+        log.append()
+        hub.wake()
+        await asyncio.wait_for(tasks[0], SOON_S)
+        await until(lambda: member.ids == [1])
+        assert (guest.ids, guest.sent[-1]["more_body"]) == ([], False)
+        member.gone.set()
+        await tasks[1]
+
+
+async def test_a_link_that_ends_while_its_stream_is_opened_ends_it_at_once(clock: FakeClock) -> None:
+    log = Log()
+    async with a_hub(log, clock) as hub:
+        guest = Client()
+        task = opened(hub, log, guest, user="guest:1", until=clock.now() - timedelta(milliseconds=1))
+        await until(lambda: "snapshot" in guest.text)
+        await clock.pass_time(1)
+        await asyncio.wait_for(task, SOON_S)
+
+
 async def test_a_client_that_does_not_read_is_cut_and_the_others_do_not_notice() -> None:
     log = Log()
     async with a_hub(log) as hub:
@@ -557,14 +588,14 @@ async def test_there_are_limits_per_user_and_for_all() -> None:
     log = Log()
     async with a_hub(log, per_user=2, most=3) as hub:
 
-        async def projects() -> list[str]:
-            return ["p"]
+        async def grant() -> Grant:
+            return Grant(["p"])
 
-        streams = [(await hub.join("ana", projects, user_wide=False))[0] for _ in range(2)]
+        streams = [(await hub.join("ana", grant, user_wide=False))[0] for _ in range(2)]
         with pytest.raises(StreamLimit):
-            await hub.join("ana", projects, user_wide=True)
+            await hub.join("ana", grant, user_wide=True)
         assert not hub.overloaded
-        streams.append((await hub.join("bob", projects, user_wide=False))[0])
+        streams.append((await hub.join("bob", grant, user_wide=False))[0])
         assert hub.overloaded
         for stream in streams:
             hub.leave(stream)

@@ -9,15 +9,16 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+from collections.abc import Coroutine
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
 from services.gateway.api.auth.issuer import EXCHANGE_S, IssuedTokens, Issuer
-from services.gateway.api.auth.issuer_http import IssuerRefused
+from services.gateway.api.auth.issuer_http import TIMEOUT_S, IssuerRefused
 from services.gateway.api.auth.logins import Logins
 from services.gateway.api.auth.oidc import OidcTokens
 from services.gateway.api.auth.sealing import Sealer
@@ -29,7 +30,9 @@ from shared.core.errors import Retryable
 
 log = structlog.get_logger(__name__)
 
-CLAIM_LIFE: Final = timedelta(seconds=EXCHANGE_S + 5)
+KEEP_S: Final = 5.0
+CLAIM_LIFE: Final = timedelta(seconds=EXCHANGE_S + TIMEOUT_S + KEEP_S)
+"""Longer than a renewal: the exchange, the issuer's keys, and our database."""
 POLL_S: Final = 0.1
 RENEW_AT: Final = 0.25  # of a token's life that is left; the page asks at 0.2
 RENEW_AT_S: Final = 30.0
@@ -83,6 +86,7 @@ class SignIn:
         self._sealer = sealer
         self._life = life
         self._clock = clock
+        self._renewals: set[asyncio.Task[tuple[str, int] | None]] = set()
         self.logins = Logins(
             issuer, access_tokens, id_tokens, sealer, client_id=client_id, cookie_prefix=self._prefix, clock=clock
         )
@@ -122,10 +126,13 @@ class SignIn:
             if held.refresh is None:
                 return await self._last_token(row, held)
             if await self._sign_ins.claim(row, CLAIM_LIFE):
-                return await self._renew(row, held, held.refresh)
-            if self._clock.monotonic() > patience:
+                renewed = await self._to_its_end(self._renew(row, held, held.refresh))
+                if renewed is not None:
+                    return renewed
+            elif self._clock.monotonic() > patience:
                 raise Retryable("issuer_away", message("problem.issuer_away"), delay_s=1)
-            await self._clock.sleep(POLL_S)
+            else:
+                await self._clock.sleep(POLL_S)
 
     async def end(self, cookie: str) -> tuple[bool, str | None]:
         """Ends it here and, as far as it can be reached, at the issuer: whether there was one, and the issuer's page
@@ -142,6 +149,18 @@ class SignIn:
         except (Retryable, IssuerRefused) as e:
             log.warning("sign_in.not_ended_at_issuer", user_id=row.user_id, error=str(e))
             return True, None
+
+    async def aclose(self) -> None:
+        """Ends when the renewals that are under way have ended."""
+        await asyncio.gather(*self._renewals, return_exceptions=True)
+
+    async def _to_its_end(self, renewal: Coroutine[Any, Any, tuple[str, int] | None]) -> tuple[str, int] | None:
+        """It goes on although the caller is cancelled, whose browser has gone: the issuer may have ended the old
+        refresh token already, and the new one is then only in its answer."""
+        task = asyncio.create_task(renewal, name="sign-in-renewal")
+        self._renewals.add(task)
+        task.add_done_callback(self._renewals.discard)
+        return await asyncio.shield(task)
 
     async def _is_due(self, held: _Held) -> bool:
         left = held.expires_at - self._now()
@@ -162,30 +181,32 @@ class SignIn:
             raise SignInOver
         return held.access, held.expires_at - self._now()
 
-    async def _renew(self, row: SignInRow, held: _Held, refresh: str) -> tuple[str, int]:
-        """The caller has claimed the renewal."""
+    async def _renew(self, row: SignInRow, held: _Held, refresh: str) -> tuple[str, int] | None:
+        """The caller has claimed the renewal. None: the claim was over, and somebody else has renewed it."""
         try:
             issued = await self._issuer.renew(refresh)
         except IssuerRefused as e:
             if e.error == "invalid_grant":
+                if await self._sign_ins.end(row.digest, row.version) is None:
+                    return None
                 log.info("sign_in.ended_by_issuer", user_id=row.user_id, error=str(e))
-                await self._sign_ins.end(row.digest)
                 raise SignInOver from e
             return await self._without_renewal(row, held, e)
         except Retryable as e:
             return await self._without_renewal(row, held, e)
-        except BaseException:
-            await asyncio.shield(self._sign_ins.release(row))
+        except Exception:
+            await self._sign_ins.release(row)
             raise
         # An issuer that rotates has ended the old refresh token by now: the new one is kept whatever else fails.
         kept = replace(held, refresh=issued.refresh or refresh, id_token=issued.id_token or held.id_token)
         try:
-            identity = await self._access_tokens.verify(issued.access)
-        except (Retryable, InvalidToken) as e:
+            async with asyncio.timeout(TIMEOUT_S):
+                identity = await self._access_tokens.verify(issued.access)
+        except (Retryable, InvalidToken, TimeoutError) as e:
             await self._keep(row, kept)
             return await self._without_renewal(row, held, e)
-        except BaseException:
-            await asyncio.shield(self._keep(row, kept))
+        except Exception:
+            await self._keep(row, kept)
             raise
         if identity.user_id != row.user_id:
             await self._sign_ins.end(row.digest)

@@ -13,9 +13,10 @@ from services.gateway.api.documents import errors
 from services.gateway.api.headers import accepts
 from services.gateway.api.path_ids import EpisodeId, ProjectId
 from services.gateway.api.schemas.events import SnapshotEvent, stream_examples, stream_schema
-from services.gateway.domain.accounts import Role
+from services.gateway.domain.accounts import Caller, Role
 from services.gateway.domain.event_log import Place
 from services.gateway.stream.response import EventStreamResponse, Opening
+from services.gateway.stream.subscriber import Grant
 
 router = APIRouter(tags=["events"])
 
@@ -23,8 +24,8 @@ _DESCRIPTION: Final = """
 A stream of server-sent events. Each event has a name and data: JSON on one line, whose schema depends on the name. `id`
 is an opaque position in one log and may skip values. To resume, send `Last-Event-ID` or `?last_event_id=`. If the
 position is in the log, all later events follow; without a position, a snapshot; otherwise a `reset` (epoch_changed,
-too_old or unknown_id) and then a snapshot. A heartbeat is sent every 15 seconds. The stream ends every 15 minutes, and
-an EventSource reconnects by itself. Events contain no media URLs: GET the run.
+too_old or unknown_id) and then a snapshot. A heartbeat is sent every 15 seconds. The stream ends every 15 minutes,
+and with the share link that opened it; an EventSource reconnects by itself. Events contain no media URLs: GET the run.
 """
 _DOC: Final[dict[str, Any]] = {
     "responses": errors()
@@ -52,11 +53,11 @@ Resume = Annotated[
 async def of_user(context: SignedIn, header: LastEventId = None, last_event_id: Resume = None) -> Response:
     accepts(context.request, "text/event-stream")
 
-    async def projects() -> Iterable[str]:
+    async def grant() -> Grant:
         async with context.single_read() as work:
-            return await work.queries.project_ids()
+            return Grant(await work.queries.project_ids())
 
-    return _open(context, True, header or last_event_id, projects)
+    return _open(context, True, header or last_event_id, grant)
 
 
 @router.get("/projects/{project_id}/events", **_DOC, summary="Stream the events of a project")
@@ -65,11 +66,11 @@ async def of_project(
 ) -> Response:
     accepts(context.request, "text/event-stream")
 
-    async def projects() -> Iterable[str]:
+    async def grant() -> Grant:
         async with context.single_read() as work:
-            return [(await work.require_role("project", project_id, Role.VIEWER)).project_id]
+            return _of(await work.require_role("project", project_id, Role.VIEWER))
 
-    return _open(context, False, header or last_event_id, projects)
+    return _open(context, False, header or last_event_id, grant)
 
 
 @router.get("/episodes/{episode_id}/events", **_DOC, summary="Stream the events of one episode")
@@ -78,23 +79,27 @@ async def of_episode(
 ) -> Response:
     accepts(context.request, "text/event-stream")
 
-    async def projects() -> Iterable[str]:
+    async def grant() -> Grant:
         async with context.single_read() as work:
-            return [(await work.require_role("episode", episode_id, Role.VIEWER)).project_id]
+            return _of(await work.require_role("episode", episode_id, Role.VIEWER))
 
-    return _open(context, False, header or last_event_id, projects, episode_id)
+    return _open(context, False, header or last_event_id, grant, episode_id)
+
+
+def _of(caller: Caller) -> Grant:
+    return Grant([caller.project_id], caller.until)
 
 
 def _open(
     context: RequestContext,
     user_wide: bool,
     last_event_id: str | None,
-    projects: Callable[[], Awaitable[Iterable[str]]],
+    grant: Callable[[], Awaitable[Grant]],
     episode_id: str | None = None,
 ) -> Response:
     async def snapshot(project_ids: Iterable[str]) -> tuple[Place, SnapshotEvent]:
         async with context.snapshot() as work:
             return await work.queries.snapshot(project_ids, episode_id)
 
-    opening = Opening(context.user_id, user_wide, last_event_id, projects, snapshot, episode_id)
+    opening = Opening(context.user_id, user_wide, last_event_id, grant, snapshot, episode_id)
     return EventStreamResponse(context.state.hub, context.state.event_log, opening)
