@@ -19,6 +19,7 @@ RUN_ENDED: Final = ("complete", "rejected", "expired", "failed", "cancelled")
 BATCH_ENDED: Final = ("completed", "failed", "cancelled")
 FILM_ENDED: Final = ("completed", "failed", "cancelled")
 IN_FILMS: Final = ("video", "narration", "music")
+REQUESTED: Final = "regenerate-requested"
 UNNUMBERED: Final = ("heartbeat", "reset")
 SHOWN: Final = 12  # violations of one invariant that a table prints
 
@@ -106,10 +107,11 @@ def money(history: History) -> Iterator[str]:
 def ends(history: History) -> Iterator[str]:
     """I3: everything has ended, everywhere in the same way, and holds nothing."""
     made = {run["run_id"]: run for run in history.rows("generator", "runs")}
+    sent = {json.loads(row["body"])["run_id"] for row in history.rows("gateway", "outbox") if row["topic"] == REQUESTED}
     for run in history.rows("gateway", "runs"):
         if run["status"] not in RUN_ENDED:
             yield f"run {run['run_id']} is still {run['status']} ({run['made']}, {run['verdict']}) in the gateway"
-        elif run["made"] != "requested" and run["run_id"] not in made:
+        elif run["run_id"] not in made and (run["run_id"] in sent or run["status"] != "cancelled"):
             yield f"run {run['run_id']} is {run['status']} in the gateway and unknown to the generator"
     shown = {run["run_id"]: run["status"] for run in history.rows("gateway", "runs")}
     for run in made.values():
@@ -136,7 +138,7 @@ def ends(history: History) -> Iterator[str]:
 
 
 def publishing(history: History) -> Iterator[str]:
-    """I4: every event in an outbox is in its topic, unchanged, and in order per key."""
+    """I4: every event in an outbox is in its topic, unchanged, and in order per asset, compilation or episode."""
     there: dict[str, Record] = {}
     order: dict[tuple[str, str], list[str]] = defaultdict(list)
     for record in sorted(history.records, key=lambda r: (r.topic, r.partition, r.offset)):
@@ -144,7 +146,7 @@ def publishing(history: History) -> Iterator[str]:
             continue
         first = there.setdefault(record.event_id, record)
         if first is record:
-            order[record.topic, record.key].append(record.event_id)
+            order[record.topic, _aggregate(record.key, record.body)].append(record.event_id)
         elif first.body != record.body:
             yield f"event {record.event_id} of {record.topic} was published with two bodies"
     for service in SERVICES:
@@ -155,7 +157,7 @@ def publishing(history: History) -> Iterator[str]:
                 why = f": {row['refusal']}" if row["refused_at"] else ""
                 yield f"{service} has not published {row['topic']} {row['event_id']}{why}"
             elif row["event_id"] in there:
-                expected[row["topic"], row["key"]].append(row["event_id"])
+                expected[row["topic"], _aggregate(row["key"], row["body"])].append(row["event_id"])
                 if row["body"] != there[row["event_id"]].body:
                     yield f"{service} published another body of {row['topic']} {row['event_id']} than it wrote"
             elif TOPICS[row["topic"]].replayed:
@@ -164,6 +166,11 @@ def publishing(history: History) -> Iterator[str]:
             known = set(ids)
             if [event_id for event_id in order[place] if event_id in known] != ids:
                 yield f"the events of {place[1]} on {place[0]} are not in the order of {service}'s outbox"
+
+
+def _aggregate(key: str, body: str | None) -> str:
+    """What an event is about. Two compilations of an episode know nothing of each other, and neither waits."""
+    return str((json.loads(body) if body else {}).get("compilation_id") or key)
 
 
 def effects(history: History) -> Iterator[str]:
@@ -184,10 +191,11 @@ def effects(history: History) -> Iterator[str]:
         if e.get("decision_id")
     )
     yield from (f"decision {decision} has {n} answers" for decision, n in answered.items() if n > 1)
-    decided = {d["decision_id"]: d["verdict"] for d in history.rows("review", "decisions") if d["decision_id"]}
+    # Of a run that approves itself, a rollback above all, nobody submits a decision: the run names its verdict.
+    decided = {d["decision_id"] or d["run_id"]: d["verdict"] for d in history.rows("review", "decisions")}
     for review in history.rows("gateway", "reviews"):
-        if review["user_id"] is not None and decided.get(review["review_id"]) != review["verdict"]:
-            told = decided.get(review["review_id"])
+        told = decided.get(review["review_id"], decided.get(review["run_id"]))
+        if review["user_id"] is not None and told != review["verdict"]:
             yield f"decision {review['review_id']} is {review['verdict']} in the gateway, {told} in review"
     yield from _acknowledged(history)
     versions = {row["version_id"] for row in history.rows("gateway", "versions")}

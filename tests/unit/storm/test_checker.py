@@ -96,7 +96,7 @@ def story() -> History:
                         "proxy": None,
                     }
                 ],
-                "reviews": [{"review_id": "decision-1", "user_id": "ana", "verdict": "accepted"}],
+                "reviews": [{"review_id": "decision-1", "run_id": RUN, "user_id": "ana", "verdict": "accepted"}],
                 "batches": [{"batch_id": "batch-1", "status": "completed"}],
                 "compilations": [{"compilation_id": "film-1", "state": "completed"}],
                 "event_log": [
@@ -198,6 +198,17 @@ def _published_out_of_order(h: History) -> None:
     add(h, "generator", "inbox", event_id="e7")
 
 
+def _films_out_of_order(h: History, second: str) -> None:
+    states = [
+        record("film-updated", n, f"f{n}", {"compilation_id": film, "episode_id": "episode-1"}, "episode-1")
+        for n, film in enumerate(("film-1", second))
+    ]
+    h.records += states
+    h.services["compiler"]["outbox"] = [outbox(2, states[0]), outbox(1, states[1])]  # type: ignore[index]
+    for made in states:
+        add(h, "gateway", "inbox", event_id=made.event_id)
+
+
 SPOILED: dict[str, list[tuple[str, Callable[[History], object]]]] = {
     "I1": [
         ("nobody accepted it", lambda h: row(h, "review", "decisions").update(verdict="rejected")),
@@ -228,6 +239,13 @@ SPOILED: dict[str, list[tuple[str, Callable[[History], object]]]] = {
         ("stuck in the gateway", lambda h: row(h, "gateway", "runs").update(status="accepted")),
         ("two ends", lambda h: row(h, "generator", "runs").update(state="failed")),
         ("never came to the generator", lambda h: row(h, "generator", "runs").update(run_id="run-0")),
+        (
+            "cancelled by nobody",
+            lambda h: (
+                row(h, "generator", "runs").update(run_id="run-0"),
+                row(h, "gateway", "runs").update(status="cancelled"),
+            ),
+        ),
         ("a lock is held", lambda h: row(h, "gateway", "assets").update(active_run_id=RUN)),
         ("a batch goes on", lambda h: row(h, "gateway", "batches").update(status="running")),
         ("a film goes on", lambda h: row(h, "compiler", "compilations").update(state="processing")),
@@ -241,6 +259,7 @@ SPOILED: dict[str, list[tuple[str, Callable[[History], object]]]] = {
         ("changed on the way", lambda h: row(h, "review", "outbox").update(body="{}")),
         ("published twice, differently", lambda h: h.records.append(replace(h.records[0], offset=1, body="{}"))),
         ("out of order", _published_out_of_order),
+        ("a film's states out of order", lambda h: _films_out_of_order(h, "film-1")),
     ],
     "I5": [
         ("two verdicts", _a_second_verdict),
@@ -251,6 +270,13 @@ SPOILED: dict[str, list[tuple[str, Callable[[History], object]]]] = {
             lambda h: h.records.append(record("review-updated", 1, "e8", {"run_id": RUN, "decision_id": "decision-1"})),
         ),
         ("another verdict is shown", lambda h: row(h, "gateway", "reviews").update(verdict="refused")),
+        (
+            "a rollback was refused",
+            lambda h: (
+                add(h, "gateway", "reviews", review_id="made-up", run_id="run-2"),
+                add(h, "review", "decisions", run_id="run-2", decision_id=None, verdict="rejected"),
+            ),
+        ),
         ("a decision is pending for ever", lambda h: add(h, "gateway", "reviews", review_id="d2", verdict="pending")),
         ("acknowledged and lost", lambda h: swap(h.answers, 0, made="run-9")),
         (
@@ -332,6 +358,25 @@ def test_a_record_published_twice_by_a_killed_relay_is_no_violation() -> None:
     history = story()
     history.records.append(replace(history.records[0], offset=1))
     history.offsets[0] = replace(history.offsets[0], committed=2, end=2)
+    assert check(history) == []
+
+
+def test_films_of_one_episode_do_not_wait_for_each_other() -> None:
+    history = story()
+    _films_out_of_order(history, "film-2")
+    assert check(history) == []
+
+
+def test_a_run_that_was_held_and_dropped_never_came_to_the_generator() -> None:
+    history = story()
+    add(history, "gateway", "runs", run_id="run-2", number=2, made="cancelled", status="cancelled")
+    assert check(history) == []
+
+
+def test_a_rollback_has_a_verdict_that_nobody_submitted() -> None:
+    history = story()
+    add(history, "gateway", "reviews", review_id="made-up", run_id="run-2")
+    add(history, "review", "decisions", run_id="run-2", decision_id=None)
     assert check(history) == []
 
 
