@@ -11,6 +11,13 @@ export function timecode(seconds: number, fps: number): string {
   return parts.map((n) => String(n).padStart(2, "0")).join(":");
 }
 
+/** `1:02.46`: minutes, seconds and hundredths. */
+export function seconds(count: number): string {
+  const hundredths = Math.max(0, Math.round(count * 100));
+  const whole = Math.floor(hundredths / 100);
+  return `${Math.floor(whole / 60)}:${pad(whole % 60)}.${pad(hundredths % 100)}`;
+}
+
 /** `0:52`, `1:02:03`. */
 export function clock(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds));

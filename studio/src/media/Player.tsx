@@ -18,6 +18,7 @@ import { Button } from "../ui/ui";
 import { type Watched, watch } from "./clock";
 import { type Lane, Lanes } from "./Lanes";
 import css from "./player.module.css";
+import { SoundPlayer } from "./SoundPlayer";
 import { useSource } from "./source";
 
 export interface Playable {
@@ -86,18 +87,7 @@ export function Player(props: PlayerProps) {
       return <VideoPlayer {...props} url={media.url} />;
     case "narration":
     case "music":
-      return (
-        <section className={css.player} aria-label={label}>
-          <div className={css.stage} style={ratio}>
-            {media.poster ? <img className={css.picture} src={media.poster} alt="" /> : null}
-            {badge ? <span className={css.badge}>{badge}</span> : null}
-          </div>
-          <div className={css.controls}>
-            {/* biome-ignore lint/a11y/useMediaCaption: the script is shown beside it */}
-            <audio className={css.audio} src={media.url} controls preload="metadata" />
-          </div>
-        </section>
-      );
+      return <SoundPlayer {...props} url={media.url} />;
     default:
       return (
         <section className={css.player} style={ratio} aria-label={label}>

@@ -6,14 +6,14 @@
 const MOST = 3;
 
 interface Attached {
-  readonly video: HTMLVideoElement;
+  readonly video: HTMLMediaElement;
   readonly link: string;
 }
 
 const attached: Attached[] = [];
 
 /** Gives the video its source; the function returned takes it away, which is what frees the connection. */
-export function attach(video: HTMLVideoElement, link: string): () => void {
+export function attach(video: HTMLMediaElement, link: string): () => void {
   forget(video);
   attached.push({ video, link });
   while (attached.length > MOST) {
@@ -26,13 +26,13 @@ export function attach(video: HTMLVideoElement, link: string): () => void {
   };
 }
 
-function release(video: HTMLVideoElement): void {
+function release(video: HTMLMediaElement): void {
   forget(video);
   video.removeAttribute("src");
   video.load();
 }
 
-function forget(video: HTMLVideoElement): void {
+function forget(video: HTMLMediaElement): void {
   const at = attached.findIndex((a) => a.video === video);
   if (at >= 0) attached.splice(at, 1);
 }

@@ -25,7 +25,7 @@ export interface Source {
 
 /** `onExpired`: the owner fetches the resource again, which gives a new `url`. Playback goes on at the same time. */
 export function useSource(
-  video: RefObject<HTMLVideoElement | null>,
+  video: RefObject<HTMLMediaElement | null>,
   url: string | null,
   onExpired?: () => void,
 ): Source {

@@ -34,8 +34,16 @@ export function Versions({
   });
   // biome-ignore lint/correctness/useExhaustiveDependencies: another committed version means another list
   useEffect(() => {
-    void queries.invalidateQueries({ queryKey: ["versions", assetId] });
-  }, [queries, assetId, committedId]);
+    const stale = () => void queries.invalidateQueries({ queryKey: ["versions", assetId] });
+    stale();
+    return feed.listen({
+      onAsset: () => {},
+      // A preview is a version from its first moment, and stays one when it is rejected or not chosen.
+      onRunEvent: ({ name, asset_id }) => {
+        if (asset_id === assetId && name !== "progress") stale();
+      },
+    });
+  }, [queries, feed, assetId, committedId]);
 
   const rollBack = async (versionId: string) => {
     try {

@@ -23,6 +23,7 @@ interface NotesPanelProps {
   readonly refused: string | null;
   readonly me: string | null;
   readonly onBegin: () => void;
+  readonly onEdit: (note: Note) => void;
   readonly onDraft: (draft: Draft) => void;
   readonly onSave: () => void;
   readonly onCancel: () => void;
@@ -119,9 +120,18 @@ export function NotesPanel(props: NotesPanelProps) {
                     {n.resolved ? note.reopen : note.resolve}
                   </Button>
                   {n.user_id === me ? (
-                    <Button look="quiet" disabledReason={blocked} onClick={() => props.onRemove(n)}>
-                      {note.remove}
-                    </Button>
+                    <>
+                      <Button
+                        look="quiet"
+                        disabledReason={blocked ?? (draft === null ? null : note.oneAtATime)}
+                        onClick={() => props.onEdit(n)}
+                      >
+                        {note.edit}
+                      </Button>
+                      <Button look="quiet" disabledReason={blocked} onClick={() => props.onRemove(n)}>
+                        {note.remove}
+                      </Button>
+                    </>
                   ) : null}
                 </span>
               ) : null}

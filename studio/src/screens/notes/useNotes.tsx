@@ -21,6 +21,8 @@ import { NotesPanel } from "./NotesPanel";
 export type Note = Schemas["Note"];
 
 export interface Draft extends Moment {
+  /** The note that is being changed; null: a new one. */
+  readonly of: Note | null;
   readonly text: string;
   readonly box: Box | null;
   /** The same for every attempt to send this note. */
@@ -84,7 +86,15 @@ export function useNotes(
     const moment = control.current?.moment() ?? { at: 0, until: null };
     setRefused(null);
     setShown(null);
-    setDraft({ ...moment, text: "", box: null, key: idempotencyKey() });
+    setDraft({ ...moment, of: null, text: "", box: null, key: idempotencyKey() });
+  };
+  const edit = (note: Note) => {
+    came.current = document.activeElement;
+    setRefused(null);
+    setShown(note.id);
+    if (timed) control.current?.seek(note.at);
+    const { at, until, text, box } = note;
+    setDraft({ of: note, at, until, text, box, key: idempotencyKey() });
   };
   const end = () => {
     setDraft(null);
@@ -100,7 +110,7 @@ export function useNotes(
       return true;
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      setRefused(error.message);
+      setRefused(error.status === 412 ? words.editElsewhere : error.message);
       return false;
     } finally {
       void queries.invalidateQueries({ queryKey: key });
@@ -108,14 +118,25 @@ export function useNotes(
   };
   const save = async () => {
     if (draft === null || draft.text.trim() === "" || offline) return;
-    const { at, until, text, box } = draft;
+    const { of, at, until, text, box } = draft;
     const taken = await attempt(() =>
-      api.POST("/api/v1/versions/{version_id}/notes", {
-        params: { path: { version_id: id }, header: { "Idempotency-Key": draft.key } },
-        body: { ...(timed ? { at, until } : {}), text, box },
-      }),
+      of === null
+        ? api.POST("/api/v1/versions/{version_id}/notes", {
+            params: { path: { version_id: id }, header: { "Idempotency-Key": draft.key } },
+            body: { ...(timed ? { at, until } : {}), text, box },
+          })
+        : api.PATCH("/api/v1/notes/{note_id}", {
+            // As it was when this was begun, or as the list shows it since somebody else changed it.
+            params: { path: { note_id: of.id }, header: { "If-Match": `"${of.revision}"` } },
+            body: { text, box },
+          }),
     );
-    if (!taken) return;
+    if (!taken) {
+      // The list shows theirs now: saving once more puts this over it.
+      const newest = of && (await found.refetch()).data?.find((n) => n.id === of.id);
+      if (newest) setDraft((d) => d && { ...d, of: newest });
+      return;
+    }
     announce(words.note.saved);
     end();
   };
@@ -170,6 +191,7 @@ export function useNotes(
           refused={refused ?? (found.error instanceof Problem ? found.error.message : null)}
           me={me.data ?? null}
           onBegin={begin}
+          onEdit={edit}
           onDraft={setDraft}
           onSave={() => void save()}
           onCancel={end}

@@ -8,6 +8,7 @@ import { useApp, useWords } from "../../app/context";
 import { Refused } from "../../app/Refused";
 import { Button, Empty, Notice, Skeleton, TextArea, TextField, ui } from "../../ui/ui";
 import { atLeast } from "../roles";
+import { SettingsConflicts } from "./SettingsConflicts";
 import css from "./settings.module.css";
 import { type TabProps, useSettings } from "./useSettings";
 
@@ -17,7 +18,7 @@ const MOST_PICTURES = 10;
 
 export function CharactersTab({ projectId, role }: TabProps) {
   const words = useWords();
-  const { settings, save, problem } = useSettings(projectId);
+  const { settings, save, problem, conflict, resolve } = useSettings(projectId);
   const [typed, setTyped] = useState<readonly Character[] | null>(null);
   if (settings.error) return <Refused error={settings.error} onAgain={settings.refetch} automatic />;
   if (!settings.data) return <Skeleton label={words.loading} lines={6} />;
@@ -70,6 +71,10 @@ export function CharactersTab({ projectId, role }: TabProps) {
           {problem}
         </Notice>
       ) : null}
+      <SettingsConflicts
+        conflict={conflict}
+        onResolve={(whose) => void resolve(whose).then((kept) => kept && setTyped(null))}
+      />
       {mayEdit ? (
         <div className={ui.row}>
           <Button onClick={() => setTyped([...characters, { name: "", description: null, upload_ids: [] }])}>

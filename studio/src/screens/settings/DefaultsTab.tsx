@@ -9,6 +9,7 @@ import { propertiesOf, SchemaForm, type Values } from "../../ui/SchemaForm";
 import { Button, Notice, SelectField, Skeleton, ui } from "../../ui/ui";
 import { ModelOptions } from "../ModelOptions";
 import { atLeast } from "../roles";
+import { SettingsConflicts } from "./SettingsConflicts";
 import css from "./settings.module.css";
 import { type TabProps, useSettings } from "./useSettings";
 
@@ -22,7 +23,13 @@ const NOT_SETTINGS = new Set(["model", "image_model"]);
 
 export function DefaultsTab({ projectId, role }: TabProps) {
   const words = useWords();
-  const { settings, save, problem } = useSettings(projectId);
+  const { settings, save, problem, conflict, resolve } = useSettings(projectId);
+  /** The section whose conflict was resolved last, and how many were: it shows what the gateway has. */
+  const [resolved, setResolved] = useState<{ readonly section: string; readonly count: number } | null>(null);
+  const end = async (whose: "mine" | "theirs") => {
+    const section = conflict?.differences[0]?.path[0] ?? "";
+    if (await resolve(whose)) setResolved({ section, count: (resolved?.count ?? 0) + 1 });
+  };
   const models = useModels();
   if (settings.error) return <Refused error={settings.error} onAgain={settings.refetch} automatic />;
   if (!settings.data) return <Skeleton label={words.loading} lines={10} />;
@@ -34,9 +41,10 @@ export function DefaultsTab({ projectId, role }: TabProps) {
           {problem}
         </Notice>
       ) : null}
+      <SettingsConflicts conflict={conflict} onResolve={(whose) => void end(whose)} />
       {SECTIONS.map((section) => (
         <Defaults
-          key={section}
+          key={resolved?.section === section ? `${section} ${resolved.count}` : section}
           section={section}
           kept={settings.data?.[section] as Values}
           models={models}

@@ -6,9 +6,9 @@ import type { Schemas } from "../../api/client";
 import { Problem } from "../../api/problems";
 import { useApp, useWords } from "../../app/context";
 import { Refused } from "../../app/Refused";
-import { Conflict } from "../../ui/Conflict";
 import { Button, Notice, SelectField, Skeleton, TextArea, TextField, ui } from "../../ui/ui";
 import { atLeast } from "../roles";
+import { SettingsConflicts } from "./SettingsConflicts";
 import { type TabProps, useSettings } from "./useSettings";
 
 const RATES = [12, 24, 25, 30, 50, 60] as const;
@@ -16,31 +16,14 @@ const FITS = ["blur", "crop", "pad"] as const;
 
 export function GeneralTab({ projectId, role }: TabProps) {
   const words = useWords();
-  const { settings, save, problem, conflict, endConflict } = useSettings(projectId);
-  const [taken, setTaken] = useState(0);
+  const { settings, save, problem, conflict, resolve, shown } = useSettings(projectId);
   if (settings.error) return <Refused error={settings.error} onAgain={settings.refetch} automatic />;
   if (!settings.data) return <Skeleton label={words.loading} lines={8} />;
   return (
     <>
       <Name projectId={projectId} mayEdit={atLeast(role, "editor")} />
-      <General
-        key={taken}
-        settings={settings.data}
-        role={role}
-        save={save}
-        problem={conflict ? null : problem}
-      />
-      {conflict ? (
-        <Conflict
-          labels={words.conflict}
-          fields={conflict.fields.map((f) => ({ ...f, name: words.settingNames[f.name] ?? f.name }))}
-          onMine={() => void save(conflict.changes)}
-          onTheirs={() => {
-            endConflict();
-            setTaken((n) => n + 1); // the fields show what the gateway has
-          }}
-        />
-      ) : null}
+      <General key={shown} settings={settings.data} role={role} save={save} problem={problem} />
+      <SettingsConflicts conflict={conflict} onResolve={(whose) => void resolve(whose)} />
     </>
   );
 }

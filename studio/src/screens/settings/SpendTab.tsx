@@ -6,6 +6,7 @@ import { useApp, useWords } from "../../app/context";
 import { Refused } from "../../app/Refused";
 import { money } from "../../language/format";
 import { Button, Notice, SelectField, Skeleton, TextField, ui } from "../../ui/ui";
+import { SettingsConflicts } from "./SettingsConflicts";
 import css from "./settings.module.css";
 import { type TabProps, useSettings } from "./useSettings";
 
@@ -15,7 +16,7 @@ export function SpendTab({ projectId, role }: TabProps) {
   const words = useWords();
   const { api, language } = useApp();
   const [group, setGroup] = useState<(typeof GROUPS)[number]>("kind");
-  const { settings, save, problem } = useSettings(projectId);
+  const { settings, save, problem, conflict, resolve, shown } = useSettings(projectId);
   const usage = useQuery({
     queryKey: ["usage", projectId, group],
     queryFn: async () =>
@@ -42,7 +43,7 @@ export function SpendTab({ projectId, role }: TabProps) {
   };
   return (
     <section className={ui.stack}>
-      <form className={css.item} onSubmit={submit}>
+      <form key={shown} className={css.item} onSubmit={submit}>
         <h2>{words.spendCap}</h2>
         <p className={ui.hint}>{mayChange ? words.spendCapHint : words.ownersOnly}</p>
         <div className={ui.fields}>
@@ -76,6 +77,7 @@ export function SpendTab({ projectId, role }: TabProps) {
             {problem}
           </Notice>
         ) : null}
+        <SettingsConflicts conflict={conflict} onResolve={(whose) => void resolve(whose)} />
         <div>
           <Button type="submit" look="primary" disabledReason={mayChange ? null : words.ownersOnly}>
             {words.save}

@@ -5,6 +5,7 @@ import { useCallback, useState } from "react";
 import type { Schemas } from "../../api/client";
 import { Problem } from "../../api/problems";
 import { useApp, useWords } from "../../app/context";
+import { type Difference, reconcile } from "./reconcile";
 
 export type Role = Schemas["Project"]["my_role"];
 
@@ -13,75 +14,86 @@ export interface TabProps {
   readonly role: Role;
 }
 
+export interface SettingsConflict {
+  readonly changes: Schemas["SettingsChanges"];
+  readonly differences: readonly Difference[];
+}
+
 export function useSettings(projectId: string) {
   const words = useWords();
   const { api, announce, refusal } = useApp();
   const queries = useQueryClient();
   const [problem, setProblem] = useState<string | null>(null);
-  const path = { project_id: projectId };
+  const [conflict, setConflict] = useState<SettingsConflict | null>(null);
+  /** Counts how often the fields are to show what the gateway has, and not what was typed. */
+  const [shown, setShown] = useState(0);
   const settings = useQuery({
     queryKey: ["settings", projectId],
     queryFn: async () =>
-      (await api.GET("/api/v1/projects/{project_id}/settings", { params: { path } })).data ?? null,
+      (
+        await api.GET("/api/v1/projects/{project_id}/settings", {
+          params: { path: { project_id: projectId } },
+        })
+      ).data ?? null,
   });
-  const revision = settings.data?.revision;
-  const [conflict, setConflict] = useState<SettingsConflict | null>(null);
+  const read = settings.data;
 
-  /** True if they are kept. Where somebody was faster, theirs is shown and what was typed here stays in the fields. */
+  /**
+   * True if they are kept. Where somebody was faster, what only they changed stays theirs; what both changed is asked
+   * for by `conflict`, and what was typed here stays in the fields.
+   */
   const save = useCallback(
     async (changes: Schemas["SettingsChanges"]) => {
+      const params = { path: { project_id: projectId } };
+      const send = (body: Schemas["SettingsChanges"], revision: number) =>
+        api.PATCH("/api/v1/projects/{project_id}/settings", {
+          params: { ...params, header: { "If-Match": `"${revision}"` } },
+          body,
+        });
+      /** False: asked for. */
+      const merge = async () => {
+        const { data: now } = await api.GET("/api/v1/projects/{project_id}/settings", { params });
+        if (!now || !read) return false;
+        const { changes: mine, differences } = reconcile(changes, read, now);
+        if (differences.length > 0) {
+          setConflict({ changes: mine, differences });
+          return false;
+        }
+        await send(mine, now.revision);
+        setShown((n) => n + 1);
+        return true;
+      };
       setProblem(null);
       setConflict(null);
       try {
-        await api.PATCH("/api/v1/projects/{project_id}/settings", {
-          params: { path: { project_id: projectId }, header: { "If-Match": `"${revision ?? 0}"` } },
-          body: changes,
-        });
+        try {
+          await send(changes, read?.revision ?? 0);
+        } catch (error) {
+          if (!(error instanceof Problem && error.status === 412)) throw error;
+          if (!(await merge())) return false;
+        }
         announce(words.saved);
         return true;
       } catch (error) {
         if (!(error instanceof Problem)) throw error;
         setProblem(error.status === 412 ? words.settingsElsewhere : refusal(error));
-        if (error.status === 412) {
-          const { data: now } = await api.GET("/api/v1/projects/{project_id}/settings", {
-            params: { path: { project_id: projectId } },
-          });
-          if (now) setConflict({ changes, fields: differing(changes, now) });
-        }
         return false;
       } finally {
         await queries.invalidateQueries({ queryKey: ["settings", projectId] });
       }
     },
-    [api, announce, refusal, projectId, queries, revision, words],
+    [api, announce, refusal, projectId, queries, read, words],
   );
-  return { settings, save, problem, conflict, endConflict: () => setConflict(null) };
-}
-
-export interface SettingsConflict {
-  readonly changes: Schemas["SettingsChanges"];
-  readonly fields: readonly { readonly name: string; readonly mine: string; readonly theirs: string }[];
-}
-
-/** What was to be kept and is something else at the gateway, by the names of the API. */
-function differing(
-  changes: Schemas["SettingsChanges"],
-  now: Schemas["Settings"],
-): SettingsConflict["fields"] {
-  const theirs = now as Readonly<Record<string, unknown>>;
-  return Object.entries(changes).flatMap(([name, mine]) => {
-    const texts = { name, mine: plain(mine), theirs: plain(theirs[name]) };
-    return texts.mine === texts.theirs ? [] : [texts];
-  });
-}
-
-/** A setting in one line; of an object its values, in the order of their names. */
-function plain(value: unknown): string {
-  if (value === null || value === undefined) return "";
-  if (typeof value !== "object") return String(value);
-  const entries = Object.entries(value).filter(([, part]) => typeof part !== "object");
-  return entries
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, part]) => `${name} ${String(part)}`)
-    .join(", ");
+  /** Mine over theirs, or theirs. */
+  const resolve = useCallback(
+    async (whose: "mine" | "theirs") => {
+      const asked = conflict;
+      setConflict(null);
+      if (asked === null || (whose === "mine" && !(await save(asked.changes)))) return false;
+      setShown((n) => n + 1);
+      return true;
+    },
+    [conflict, save],
+  );
+  return { settings, save, problem, conflict, resolve, shown };
 }
