@@ -162,11 +162,15 @@ def gc(
 def demo(
     photos: Annotated[Path | None, typer.Option("--photos", metavar="FOLDER", help="Use your own photographs.")] = None,
     out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Output directory.")] = Path("out/demo"),
+    size: Annotated[
+        str | None,
+        typer.Option("--size", metavar="WxH", help="Frame size of the film: 640x360 is quick.  [default: 1920x1080]"),
+    ] = None,
 ) -> None:
     """Make a film from four photographs on a temporary system, with one rejected segment, and verify the result."""
     from deploy.local.demo.command import run
 
-    run(photos, out)
+    run(photos, out, size)
 
 
 @dead_letters.command("list")

@@ -20,6 +20,7 @@ from deploy.local.demo import command, photographs
 from deploy.local.demo.checks import Check, CheckResult
 from deploy.local.demo.decode import Facts
 from deploy.local.demo.story import Objection, Story
+from deploy.local.demo.timeline import timeline
 from tests.support.http_client import photograph
 from tests.support.system import ROOT
 
@@ -52,8 +53,8 @@ def runs_on(data: Path) -> bool:
 def test_a_film_of_two_photographs(photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     done = subprocess.run(
-        [*DEMO, "--photos", str(photos), "--out", str(out)], cwd=tmp_path, env=environ(), capture_output=True,
-        text=True, check=False, stdin=subprocess.DEVNULL,
+        [*DEMO, "--photos", str(photos), "--out", str(out), "--size", "320x180"], cwd=tmp_path, env=environ(),
+        capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     assert done.stdout.endswith(f"\nfilm: {out / 'film.mp4'}\n")
@@ -61,7 +62,7 @@ def test_a_film_of_two_photographs(photos: Path, tmp_path: Path) -> None:
     assert "Suggested change" in done.stdout
     assert "notes.txt is no picture" in " ".join(done.stderr.split()), "what is left out is named"
     report = json.loads((out / "report.json").read_text())
-    assert (report["frames"], report["duration"], report["resolution"]) == (228, 9.5, "1920x1080")
+    assert (report["frames"], report["duration"], report["resolution"]) == (228, 9.5, "320x180")
     assert all(c["ok"] for c in report["checks"])
     assert "Content Credentials" in [c["name"] for c in report["checks"]], "the film that people keep is the signed one"
     before, after = report["rejection"]["directions"]
@@ -92,6 +93,22 @@ def test_ctrl_c_leaves_nothing_running(photos: Path, tmp_path: Path) -> None:
     assert "film:" not in rest
     assert not runs_on(out / "data")
     assert not (out / "film.mp4").exists()
+
+
+def test_of_a_size_that_is_not_asked_for_the_film_is_as_its_script_says(photos: Path) -> None:
+    document, pictures, *_ = command._plan(photos)
+    plan = timeline(document)
+    assert (plan.width, plan.height, plan.frames, len(pictures)) == (1920, 1080, 228, 2)
+    smaller = command._of_size(document, "640x360")
+    assert (smaller.output.width, smaller.output.height) == (640, 360)  # type: ignore[union-attr]
+    assert smaller.segments == document.segments
+
+
+@pytest.mark.parametrize("size", ["640", "640x", "x360", "-640x360", "1x1", "99999x99999"])
+def test_what_is_no_frame_size_is_told(photos: Path, size: str) -> None:
+    with pytest.raises(UsageError, match="is not a frame size") as e:
+        command._of_size(command._plan(photos)[0], size)
+    assert e.value.recovery
 
 
 def test_photographs_that_are_not_installed_are_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,18 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from pydantic import ValidationError
 
 from client.api import AsyncRetake
 from client.cleanup import best_effort
 from client.cli import formatting
 from client.cli.command import execute
+from client.cli.episodes import parse_output
 from client.cli.exit_codes import UsageError, WorkFailed
 from client.cli.film_plan import make_plan
 from client.cli.local_system import STOP_S, reset_system, start_system, stop_system
 from client.cli.provenance import read
 from client.cli.session import Session
 from client.models import Compilation, Episode, Version
-from client.script.document import Document, Segment, Transition
+from client.script.document import Document, Output, Segment, Transition
 from client.script.pictures import Photograph, check, expand
 from deploy.local.demo.checks import Check, CheckResult, check_film, difference
 from deploy.local.demo.decode import Picture, picture_at
@@ -38,10 +40,11 @@ VISIBLE = 3.0
 """Difference in percent of the last frames of two versions from which on their moves count as different."""
 
 
-def run(photos: Path | None, out: Path) -> None:
-    """Run the demo. Whatever happens, nothing that it started is left running."""
+def run(photos: Path | None, out: Path, size: str | None = None) -> None:
+    """Run the demo, with a film of this frame size ("640x360"). Whatever happens, nothing that it started is left
+    running."""
     session = Session()
-    code = execute(session, lambda: _demo(session, photos, out.absolute()))
+    code = execute(session, lambda: _demo(session, photos, out.absolute(), size))
     if code:
         raise typer.Exit(code)
     # The last line is for the caller, so it bypasses Rich, which would wrap and colour it.
@@ -49,9 +52,11 @@ def run(photos: Path | None, out: Path) -> None:
     sys.stdout.flush()
 
 
-async def _demo(session: Session, photos: Path | None, out: Path) -> None:
+async def _demo(session: Session, photos: Path | None, out: Path, size: str | None) -> None:
     began = time.monotonic()
     document, pictures, objection, left_out = _plan(photos)
+    if size is not None:
+        document = _of_size(document, size)
     for remark in left_out:
         session.warn(remark)
     session.line("Photographs", style="bold")
@@ -100,6 +105,16 @@ def _with_narration(segment: Segment, index: int, count: int) -> Segment:
     directions = segment.directions.model_copy(update={"narration": f"Photograph {index + 1} of {count}."})
     after = Transition(style="dissolve", duration=0.5) if index + 1 < count else None
     return segment.model_copy(update={"directions": directions, "transition_after": after})
+
+
+def _of_size(document: Document, size: str) -> Document:
+    """The document with this frame size. Raises UsageError for what is none."""
+    given = document.output.model_dump(exclude_none=True) if document.output else {}
+    try:
+        output = Output.model_validate(given | parse_output(size, None))
+    except ValidationError as e:
+        raise UsageError(f"--size {size!r} is not a frame size.", "Width and height are 36 to 3840 pixels.") from e
+    return document.model_copy(update={"output": output})
 
 
 async def _clear(out: Path, data: Path) -> None:
