@@ -34,5 +34,20 @@ export default defineConfig({
     },
   },
   server: { proxy: { "/api": GATEWAY } },
-  test: { environment: "happy-dom", include: ["test/**/*.test.{ts,tsx}"] },
+  test: {
+    pool: "threads",
+    testTimeout: 60_000,
+    // Only what renders needs a document, which takes longer to make than most tests, and modules of its own, as it
+    // replaces some; the other files leave nothing behind and share theirs.
+    projects: [
+      {
+        extends: true,
+        test: { name: "logic", environment: "node", isolate: false, include: ["test/**/*.test.ts"] },
+      },
+      {
+        extends: true,
+        test: { name: "rendered", environment: "happy-dom", include: ["test/**/*.test.tsx"] },
+      },
+    ],
+  },
 });

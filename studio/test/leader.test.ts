@@ -1,6 +1,7 @@
 import { afterEach, expect, test, vi } from "vitest";
 import { followShared } from "../src/live/leader";
 import type { Frame } from "../src/live/sse";
+import { soon } from "./soon";
 
 afterEach(() => vi.unstubAllGlobals());
 
@@ -48,14 +49,14 @@ test("tabs share one stream; when the one that holds it closes, another goes on 
     streams.at(-1)?.enqueue(new TextEncoder().encode(`id: e:${n}\nevent: x\ndata: ${text}\n\n`));
 
   const [first, second] = [tab(), tab()];
-  await vi.waitFor(() => expect(streams).toHaveLength(1));
+  await soon(() => expect(streams).toHaveLength(1));
   say(1, "one");
-  await vi.waitFor(() => expect([first.heard, second.heard]).toEqual([["one"], ["one"]]));
+  await soon(() => expect([first.heard, second.heard]).toEqual([["one"], ["one"]]));
 
   first.close();
-  await vi.waitFor(() => expect(streams).toHaveLength(2), 2000);
+  await soon(() => expect(streams).toHaveLength(2));
   say(2, "two");
-  await vi.waitFor(() => expect(second.heard).toEqual(["one", "two"]));
+  await soon(() => expect(second.heard).toEqual(["one", "two"]));
   expect(opened).toEqual(["e:0", "e:1"]);
   expect(first.heard).toEqual(["one"]);
   second.close();

@@ -2,6 +2,7 @@ import { expect, test, vi } from "vitest";
 import type { Api, Schemas } from "../src/api/client";
 import { Problem } from "../src/api/problems";
 import { EpisodeFeed, placed } from "../src/live/episode";
+import { soon } from "./soon";
 
 test("a segment is put behind another, or first", () => {
   expect(placed(["a", "b", "c"], "a", "b")).toEqual(["b", "a", "c"]);
@@ -41,7 +42,7 @@ function opened(initial: readonly string[]) {
 
 test("an order is shown at once, and sent with the revision that was seen", async () => {
   const { feed, kept, shown } = opened(["a", "b", "c"]);
-  await vi.waitFor(() => expect(shown()).toEqual(["a", "b", "c"]));
+  await soon(() => expect(shown()).toEqual(["a", "b", "c"]));
   const done = feed.place("a", "b");
   expect(shown()).toEqual(["b", "a", "c"]);
   expect(await done).toEqual({ merged: false });
@@ -51,7 +52,7 @@ test("an order is shown at once, and sent with the revision that was seen", asyn
 
 test("where somebody else changed the order, the segment is moved within theirs", async () => {
   const { feed, kept, shown } = opened(["a", "b", "c"]);
-  await vi.waitFor(() => expect(shown()).toEqual(["a", "b", "c"]));
+  await soon(() => expect(shown()).toEqual(["a", "b", "c"]));
   Object.assign(kept, { segment_ids: ["c", "new", "a", "b"], revision: 2 });
   expect(await feed.place("a", "b")).toEqual({ merged: true });
   expect(kept.segment_ids).toEqual(["c", "new", "b", "a"]);
@@ -61,7 +62,7 @@ test("where somebody else changed the order, the segment is moved within theirs"
 
 test("a refused order is shown no longer", async () => {
   const { api, feed, shown } = opened(["a", "b"]);
-  await vi.waitFor(() => expect(shown()).toEqual(["a", "b"]));
+  await soon(() => expect(shown()).toEqual(["a", "b"]));
   api.PUT.mockRejectedValueOnce(new Problem(403, "forbidden", "Not yours.", "", "", [], null, {}));
   await expect(feed.place("a", "b")).rejects.toThrow("Not yours.");
   expect(shown()).toEqual(["a", "b"]);
@@ -70,11 +71,11 @@ test("a refused order is shown no longer", async () => {
 
 test("an answer that was sent before one's own order does not show the former one", async () => {
   const { api, feed, shown } = opened(["a", "b"]);
-  await vi.waitFor(() => expect(shown()).toEqual(["a", "b"]));
+  await soon(() => expect(shown()).toEqual(["a", "b"]));
   let answer = (_: unknown) => {};
   api.GET.mockImplementationOnce(() => new Promise((resolve) => (answer = resolve as typeof answer)));
   feed.refresh({ what: "order" });
-  await vi.waitFor(() => expect(api.GET).toHaveBeenCalledTimes(2));
+  await soon(() => expect(api.GET).toHaveBeenCalledTimes(2));
   await feed.place("a", "b");
   answer({ data: { segment_ids: ["a", "b"], revision: 1 } });
   await new Promise((resolve) => setTimeout(resolve));
@@ -84,7 +85,7 @@ test("an answer that was sent before one's own order does not show the former on
 
 test("orders made at once are sent one after another, and none overtakes the other", async () => {
   const { api, feed, kept, shown } = opened(["a", "b", "c"]);
-  await vi.waitFor(() => expect(shown()).toEqual(["a", "b", "c"]));
+  await soon(() => expect(shown()).toEqual(["a", "b", "c"]));
   const done = feed.place("a", "b");
   const undone = feed.place("a", null); // before the first is answered
   const third = feed.place("c", "a");
@@ -99,7 +100,7 @@ test("orders made at once are sent one after another, and none overtakes the oth
 
 test("a refused order does not take back the one behind it", async () => {
   const { api, feed, kept, shown } = opened(["a", "b", "c"]);
-  await vi.waitFor(() => expect(shown()).toEqual(["a", "b", "c"]));
+  await soon(() => expect(shown()).toEqual(["a", "b", "c"]));
   api.PUT.mockRejectedValueOnce(new Problem(503, "unavailable", "Not ready.", "", "", [], null, {}));
   const refused = feed.place("a", "b");
   const taken = feed.place("c", null);
