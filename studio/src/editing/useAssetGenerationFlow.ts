@@ -67,7 +67,6 @@ export class Flows {
       (problem) => this.feed.store.set([[`refusal:${assetId}`, problem ?? undefined]]),
     );
     this.controllers.set(assetId, controller);
-    this.feed.store.set([[`flow:${assetId}`, controller.state]]);
     return controller;
   }
 }
@@ -79,7 +78,8 @@ export function useAssetGenerationFlow(
 ): AssetGenerationFlow | null {
   const asset = useKey<Schemas["Asset"]>(feed.store, `asset:${assetId}`);
   const controller = useMemo(() => (asset ? flows.of(assetId) : null), [flows, assetId, asset]);
-  const state = useKey<editing.Editor>(feed.store, `flow:${assetId}`);
+  // Its first state is its own: a store that is written while something renders would render others.
+  const state = useKey<editing.Editor>(feed.store, `flow:${assetId}`) ?? controller?.state;
   const refusal = useKey<Problem>(feed.store, `refusal:${assetId}`);
   return useMemo(() => {
     if (controller === null || state === undefined) return null;

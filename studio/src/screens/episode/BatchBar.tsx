@@ -1,9 +1,9 @@
 /** Generating many segments: starts a batch, shows the one that runs, pauses, resumes and cancels it. */
 
 import { useState } from "react";
-import { idempotencyKey } from "../../api/client";
+import { idempotencyKey, type Schemas } from "../../api/client";
 import { useApp, useWords } from "../../app/context";
-import type { Board, Work } from "../../live/board";
+import type { Board, Cell, Kind, Work } from "../../live/board";
 import { Button, ui } from "../../ui/ui";
 import { About } from "../About";
 import { atLeast } from "../roles";
@@ -12,7 +12,12 @@ import css from "./episode.module.css";
 
 const ACTIVE = new Set(["running", "waiting_review", "paused"]);
 
-export function BatchBar() {
+interface BatchBarProps {
+  /** Opens a segment at what failed there. */
+  readonly onOpen: (segmentId: string, kind: Kind) => void;
+}
+
+export function BatchBar({ onOpen }: BatchBarProps) {
   const words = useWords();
   const { api, refused } = useApp();
   const { episodeId, feed, role } = useEpisode();
@@ -36,6 +41,7 @@ export function BatchBar() {
     return (
       <div className={css.idle}>
         {ended ? <span className={ui.hint}>{ended.message}</span> : null}
+        {ended && ended.failed > 0 ? <Failed onOpen={onOpen} /> : null}
         <select
           aria-label={words.batch}
           value={mode}
@@ -61,11 +67,12 @@ export function BatchBar() {
       </div>
     );
   }
+  const params = () => ({ path: { batch_id: batch.id }, header: header() });
   const act = (action: "pause" | "resume" | "cancel") =>
+    void send(() => api.POST(`/api/v1/batches/{batch_id}/${action}`, { params: params() }));
+  const skip = () =>
     void send(() =>
-      api.POST(`/api/v1/batches/{batch_id}/${action}`, {
-        params: { path: { batch_id: batch.id }, header: header() },
-      }),
+      api.POST("/api/v1/batches/{batch_id}/resume", { params: params(), body: { skip_held: true } }),
     );
   return (
     <section className={`${css.bar} ${css.batch}`} aria-label={words.batch}>
@@ -73,7 +80,13 @@ export function BatchBar() {
         {words.batchText(batch.completed, batch.total, batch.approved, batch.failed)}
         {batch.message ? `: ${batch.message}` : ""}
       </span>
-      <progress className={ui.progress} max={Math.max(1, batch.total)} value={batch.approved} />
+      <progress
+        className={ui.progress}
+        max={Math.max(1, batch.total)}
+        value={batch.approved}
+        aria-label={words.batch}
+      />
+      {batch.failed > 0 ? <Failed onOpen={onOpen} /> : null}
       {mayEdit ? (
         <span className={ui.row}>
           {batch.status === "paused" ? (
@@ -81,11 +94,47 @@ export function BatchBar() {
           ) : (
             <Button onClick={() => act("pause")}>{words.pauseBatch}</Button>
           )}
+          {batch.status === "waiting_review" ? (
+            <Button title={words.skipHint} onClick={skip}>
+              {words.skipWaiting}
+            </Button>
+          ) : null}
           <Button look="bad" onClick={() => act("cancel")}>
             {words.cancelBatch}
           </Button>
         </span>
       ) : null}
     </section>
+  );
+}
+
+/** Each segment that failed, by number, place and reason: it leads to where it is made again. */
+function Failed({ onOpen }: BatchBarProps) {
+  const words = useWords();
+  const { feed } = useEpisode();
+  const order = useEpisodeKey<readonly string[]>("order") ?? [];
+  useEpisodeKey<Board>("works"); // a batch tells of each that fails
+  const failed = order.flatMap((id, index) => {
+    const segment = feed.store.get<Schemas["Segment"]>(`segment:${id}`);
+    if (!segment) return [];
+    const { starting_image, video, narration } = segment.assets;
+    return [starting_image, video, narration].flatMap((assetId) => {
+      const cell = feed.store.get<Cell>(`cell:${assetId}`);
+      const place = segment.scene_info.location ?? "";
+      return cell?.look === "failed" ? [{ id, cell, name: `${index + 1} ${place}`.trim() }] : [];
+    });
+  });
+  return (
+    <ul className={css.failed} aria-label={words.failedSegments}>
+      {failed.map(({ id, cell, name }) => (
+        <li key={cell.assetId}>
+          <Button look="bad" title={cell.recovery} onClick={() => onOpen(id, cell.kind)}>
+            <span dir="auto">
+              ! {name}: {cell.message}
+            </span>
+          </Button>
+        </li>
+      ))}
+    </ul>
   );
 }

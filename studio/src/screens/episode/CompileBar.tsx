@@ -6,7 +6,7 @@ import { idempotencyKey, type Schemas } from "../../api/client";
 import { useApp, useWords } from "../../app/context";
 import { routes } from "../../app/routes";
 import type { Board, Cell } from "../../live/board";
-import { Button, ui } from "../../ui/ui";
+import { Button, SelectField, ui } from "../../ui/ui";
 import { About } from "../About";
 import { atLeast } from "../roles";
 import { useEpisode, useEpisodeKey } from "./EpisodeContext";
@@ -14,6 +14,14 @@ import css from "./episode.module.css";
 
 const STYLES = ["cut", "fade", "dissolve"] as const;
 const CAPTIONS = ["none", "soft", "burned"] as const;
+/** What becomes of the videos' own sound. */
+const OWN_SOUND = ["keep", "lower", "mute"] as const;
+/** Integrated loudness in LUFS: the web, the default, broadcast. */
+const LOUDNESS = [-14, -16, -23] as const;
+
+type Sound = Pick<Schemas["AudioConfig"], "background_music" | "segment_sound" | "loudness_lufs">;
+/** As the gateway has them where none are sent. */
+const USUAL_SOUND: Sound = { background_music: true, segment_sound: "lower", loudness_lufs: -16 };
 
 export function CompileBar() {
   const words = useWords();
@@ -23,6 +31,8 @@ export function CompileBar() {
   const works = useEpisodeKey<Board>("works");
   const [style, setStyle] = useState<(typeof STYLES)[number] | "">("");
   const [captions, setCaptions] = useState<(typeof CAPTIONS)[number]>("soft");
+  const [sound, setSound] = useState<Sound>(USUAL_SOUND);
+  const body = { ...(style ? { transition_style: style } : {}), captions, audio_config: sound };
   // Rendered again when any event changes the works or the order; a card's own state is its own.
   const missing = order.flatMap((id, index) => {
     const segment = feed.store.get<Schemas["Segment"]>(`segment:${id}`);
@@ -37,7 +47,7 @@ export function CompileBar() {
     try {
       await api.POST("/api/v1/episodes/{episode_id}/compile", {
         params: { path: { episode_id: episodeId }, header: { "Idempotency-Key": idempotencyKey() } },
-        body: { ...(style ? { transition_style: style } : {}), captions },
+        body,
       });
     } catch (error) {
       refused(error);
@@ -68,6 +78,7 @@ export function CompileBar() {
               ))}
             </select>
           </label>
+          <SoundOptions sound={sound} onChange={setSound} />
         </>
       ) : null}
       <span className={ui.hint}>
@@ -94,7 +105,7 @@ export function CompileBar() {
           of={{
             what: "film",
             id: episodeId,
-            body: { ...(style ? { transition_style: style } : {}), captions },
+            body,
           }}
         />
       ) : null}
@@ -114,5 +125,58 @@ export function CompileBar() {
         {words.compile}
       </Button>
     </section>
+  );
+}
+
+function SoundOptions({
+  sound,
+  onChange,
+}: {
+  readonly sound: Sound;
+  readonly onChange: (sound: Sound) => void;
+}) {
+  const words = useWords();
+  return (
+    <details className={css.sound}>
+      <summary>{words.sound}</summary>
+      <div className={css.soundOptions}>
+        <label className={ui.row}>
+          <input
+            type="checkbox"
+            checked={sound.background_music}
+            onChange={(e) => onChange({ ...sound, background_music: e.currentTarget.checked })}
+          />
+          {words.music}
+        </label>
+        <SelectField
+          label={words.ownSound}
+          value={sound.segment_sound}
+          onChange={(e) => {
+            const next = OWN_SOUND.find((s) => s === e.currentTarget.value);
+            if (next) onChange({ ...sound, segment_sound: next });
+          }}
+        >
+          {OWN_SOUND.map((s) => (
+            <option key={s} value={s}>
+              {words.ownSounds[s]}
+            </option>
+          ))}
+        </SelectField>
+        <SelectField
+          label={words.loudness}
+          value={sound.loudness_lufs}
+          onChange={(e) => {
+            const next = LOUDNESS.find((l) => l === Number(e.currentTarget.value));
+            if (next) onChange({ ...sound, loudness_lufs: next });
+          }}
+        >
+          {LOUDNESS.map((l) => (
+            <option key={l} value={l}>
+              {l} LUFS ({words.loudnessFor[l]})
+            </option>
+          ))}
+        </SelectField>
+      </div>
+    </details>
   );
 }

@@ -130,7 +130,7 @@ function Episode() {
         {role === "owner" || role === "editor" ? null : (
           <span className={ui.hint}>{words.youAre(words.roles[role], words.roleMay[role])}</span>
         )}
-        <BatchBar />
+        <BatchBar onOpen={(s, k) => go({ s, k })} />
         <ShareButton />
         <ConnectionState />
       </header>

@@ -8,9 +8,12 @@ import { Conflict } from "../../ui/Conflict";
 import { Button, Dialog, TextArea, ui } from "../../ui/ui";
 import { atLeast } from "../roles";
 import { useEpisode } from "./EpisodeContext";
+import css from "./episode.module.css";
 
 const STYLES = ["cut", "fade", "dissolve"] as const;
 const DEFAULT_SECONDS = 0.5;
+/** As the API takes them. */
+const LONGEST_TRANSITION = 5;
 
 interface SegmentTextProps {
   readonly label: string;
@@ -144,6 +147,35 @@ export function SegmentTools({ segment }: { readonly segment: Schemas["Segment"]
             ))}
           </select>
         </label>
+        {transition && transition.style !== "cut" ? (
+          <label className={ui.row}>
+            {words.seconds}
+            <input
+              // What the gateway has is shown, also after somebody else changed it.
+              key={transition.duration}
+              className={css.seconds}
+              type="number"
+              min={0.1}
+              max={LONGEST_TRANSITION}
+              step={0.1}
+              readOnly={!mayEdit}
+              defaultValue={transition.duration}
+              onBlur={(event) => {
+                const seconds = event.currentTarget.valueAsNumber;
+                const duration = Math.min(LONGEST_TRANSITION, Math.max(0.1, seconds));
+                if (!Number.isFinite(seconds) || duration === transition.duration) {
+                  event.currentTarget.value = String(transition.duration);
+                  return;
+                }
+                void change(
+                  words.transition,
+                  { transition_after: { ...transition, duration } },
+                  { transition_after: transition },
+                );
+              }}
+            />
+          </label>
+        ) : null}
         <SegmentText
           label={words.notes}
           kept={segment.user_notes}
