@@ -5,7 +5,7 @@ import { defineConfig } from "vitest/config";
 const GATEWAY = process.env.RETAKE_GATEWAY ?? "http://127.0.0.1:8080";
 
 /** As in tokens.css. Which of the built files a browser reads first depends on how chunks are cut, so each says it. */
-const LAYERS = "@layer tokens,base,ui;";
+const LAYERS = "@layer tokens,base,ui,contrast;";
 
 const layersInOrder: Plugin = {
   name: "layers-in-order",

@@ -5,6 +5,7 @@ import { BatchBar } from "../src/screens/episode/BatchBar";
 import { CompileBar } from "../src/screens/episode/CompileBar";
 import { Inspector } from "../src/screens/episode/Inspector";
 import { SegmentTools } from "../src/screens/episode/SegmentTools";
+import { Timeline } from "../src/screens/episode/Timeline";
 import { asset, episode, Gateway, segment, showInEpisode } from "./gateway";
 
 const SLOW = { timeout: 10_000 };
@@ -192,5 +193,48 @@ describe("what each role may do, and why not the rest", () => {
     expect((screen.getByLabelText("Directions") as HTMLTextAreaElement).readOnly).toBe(!mayEdit);
     await press("Generate what is missing");
     expect(at.sent.map((s) => s.path)).toEqual(mayEdit ? ["/episodes/e/batches"] : []);
+  });
+});
+
+describe("keys of the timeline", () => {
+  test("T leads to the transition after the segment, Delete asks whether it is deleted", async () => {
+    const at = gateway();
+    Object.assign(HTMLDialogElement.prototype, {
+      showModal(this: HTMLDialogElement) {
+        this.setAttribute("open", "");
+      },
+    });
+    showInEpisode(
+      "editor",
+      <>
+        <Timeline selected="s1" onSelect={() => {}} />
+        <SegmentTools segment={PIER as unknown as Schemas["Segment"]} />
+      </>,
+    );
+    const card = await screen.findByRole("button", { name: /1 Pier/ }, SLOW);
+    fireEvent.keyDown(card, { key: "t" });
+    expect(document.activeElement).toBe(screen.getByLabelText("Transition"));
+    await act(async () => fireEvent.keyDown(card, { key: "Delete" }));
+    const dialog = within(screen.getByRole("dialog"));
+    expect(at.sent).toEqual([]); // it is asked first
+    await act(async () => fireEvent.click(dialog.getByRole("button", { name: "Delete segment" })));
+    expect(at.sent).toEqual([{ method: "DELETE", path: "/segments/s1", body: null }]);
+  });
+
+  test("arrows select and carry", async () => {
+    const at = gateway();
+    const onSelect = vi.fn();
+    showInEpisode("editor", <Timeline selected="s1" onSelect={onSelect} />);
+    const card = await screen.findByRole("button", { name: /1 Pier/ }, SLOW);
+    fireEvent.keyDown(card, { key: "ArrowRight" });
+    expect(onSelect.mock.calls).toEqual([["s2"]]);
+    await act(async () => fireEvent.keyDown(card, { key: "ArrowRight", altKey: true, shiftKey: true }));
+    await vi.waitFor(() =>
+      expect(at.sent).toEqual([
+        { method: "PUT", path: "/episodes/e/order", body: { segment_ids: ["s2", "s1"] } },
+      ]),
+    );
+    await act(async () => fireEvent.keyDown(card, { key: "a", ctrlKey: true }));
+    expect(screen.getByText("2 segments selected")).toBeTruthy();
   });
 });

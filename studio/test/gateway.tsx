@@ -94,7 +94,9 @@ export class Gateway {
       const text = await request.text();
       const body = text ? (JSON.parse(text) as Record<string, unknown>) : null;
       if (body?.dry_run !== true) this.sent.push({ method: request.method, path, body });
-      return Response.json(body?.dry_run ? { dry_run: true, runs: [], cost: [], seconds: null } : {});
+      return Response.json(
+        body?.dry_run ? { dry_run: true, runs: [], cost: [], seconds: null } : { ...body, revision: 2 },
+      );
     }
     for (const [end, answer] of Object.entries(this.answers)) {
       if (path.endsWith(end)) return Response.json(answer);

@@ -78,6 +78,8 @@ export function keyGroups(words: Words): readonly KeyGroup[] {
         ["Alt Shift ← →", k.move],
         ["Space", k.pick],
         ["Shift ← →, Ctrl A", k.selectMany],
+        ["T", words.transition],
+        ["Delete", words.deleteSegment],
       ],
     },
     {

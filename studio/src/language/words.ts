@@ -144,6 +144,7 @@ export const en = {
   decideLater: "Decide later",
   approve: "Approve",
   reject: "Reject",
+  rejectAndRegenerate: "Reject and regenerate",
   rejectEllipsis: "Reject…",
   regenerateEllipsis: "Regenerate…",
   rating: "Rating",

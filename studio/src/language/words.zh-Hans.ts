@@ -135,6 +135,7 @@ export const zhHans: Words = {
   decideLater: "稍后决定",
   approve: "通过",
   reject: "拒绝",
+  rejectAndRegenerate: "拒绝并重新生成",
   rejectEllipsis: "拒绝…",
   regenerateEllipsis: "重新生成…",
   rating: "评分",

@@ -14,7 +14,7 @@ import {
 } from "react";
 import { timecode } from "../language/format";
 import type { Words } from "../language/words";
-import { Button } from "../ui/ui";
+import { Button, classes } from "../ui/ui";
 import { type Watched, watch } from "./clock";
 import { type Lane, Lanes } from "./Lanes";
 import css from "./player.module.css";
@@ -323,20 +323,22 @@ function VideoPlayer({
         {badge ? <span className={css.badge}>{badge}</span> : null}
       </div>
       <div className={css.scrubber}>
-        {media.filmstrip ? (
-          <img className={css.filmstrip} src={media.filmstrip} alt="" loading="lazy" />
-        ) : null}
-        <input
-          ref={slider}
-          className={css.scrub}
-          type="range"
-          min={0}
-          max={last}
-          step={1}
-          defaultValue={0}
-          aria-label={words.position}
-          onInput={(event) => watched.current?.seekFrame(Number(event.currentTarget.value))}
-        />
+        <div className={css.strip}>
+          {media.filmstrip ? (
+            <img className={css.filmstrip} src={media.filmstrip} alt="" loading="lazy" />
+          ) : null}
+          <input
+            ref={slider}
+            className={classes(css.scrub, media.filmstrip !== null && css.onStrip)}
+            type="range"
+            min={0}
+            max={last}
+            step={1}
+            defaultValue={0}
+            aria-label={words.position}
+            onInput={(event) => watched.current?.seekFrame(Number(event.currentTarget.value))}
+          />
+        </div>
         {lanes ? <Lanes lanes={lanes} duration={duration} /> : null}
       </div>
       <div className={css.controls}>

@@ -3,6 +3,7 @@
 import {
   type ButtonHTMLAttributes,
   type InputHTMLAttributes,
+  type KeyboardEvent,
   type ReactNode,
   type SelectHTMLAttributes,
   type TextareaHTMLAttributes,
@@ -182,15 +183,20 @@ export function Skeleton({
   );
 }
 
-/** A modal dialog; Escape and the backdrop call `onClose`, which decides nothing else. */
+/** A modal dialog; Escape calls `onClose`, which decides nothing else. `aside`: beside its title. */
 export function Dialog({
   title,
+  aside,
   onClose,
+  onKeyDown,
   className,
   children,
 }: {
   readonly title: string;
+  readonly aside?: ReactNode;
   readonly onClose: () => void;
+  /** Of the whole dialog, its title included: that has the focus at first. */
+  readonly onKeyDown?: (event: KeyboardEvent) => void;
   readonly className?: string;
   readonly children: ReactNode;
 }) {
@@ -219,10 +225,14 @@ export function Dialog({
         event.preventDefault();
         onClose();
       }}
+      onKeyDown={onKeyDown}
     >
-      <h2 ref={heading} id={id} tabIndex={-1} className={css.heading}>
-        {title}
-      </h2>
+      <header className={css.dialogHead}>
+        <h2 ref={heading} id={id} tabIndex={-1} className={css.heading}>
+          {title}
+        </h2>
+        {aside}
+      </header>
       {children}
     </dialog>
   );

@@ -127,6 +127,7 @@ export function SegmentTools({ segment }: { readonly segment: Schemas["Segment"]
         <label className={ui.row}>
           {words.transition}
           <select
+            data-transition
             disabled={!mayEdit}
             value={transition?.style ?? ""}
             onChange={(event) => {
@@ -207,7 +208,12 @@ export function SegmentTools({ segment }: { readonly segment: Schemas["Segment"]
             )
           }
         />
-        <Button look="bad" disabledReason={mayEdit ? null : words.mayNotEdit} onClick={() => setAsking(true)}>
+        <Button
+          look="bad"
+          data-delete-segment
+          disabledReason={mayEdit ? null : words.mayNotEdit}
+          onClick={() => setAsking(true)}
+        >
           {words.deleteSegment}
         </Button>
       </div>

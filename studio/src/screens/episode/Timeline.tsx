@@ -5,6 +5,7 @@ import { type KeyboardEvent, memo, useCallback, useRef, useState } from "react";
 import type { Schemas } from "../../api/client";
 import { Problem } from "../../api/problems";
 import { useApp, useWords } from "../../app/context";
+import { isCommandKey } from "../../app/keys";
 import { clock } from "../../language/format";
 import type { Cell } from "../../live/board";
 import { Button, classes, Empty, ui } from "../../ui/ui";
@@ -86,6 +87,8 @@ export function Timeline({ selected, onSelect }: TimelineProps) {
     const step = event.key === "ArrowLeft" ? -1 : event.key === "ArrowRight" ? 1 : 0;
     if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "a") setSeveral(all(order));
     else if (event.key === "Escape" && several.ids.size > 0) setSeveral(NONE_SELECTED);
+    else if (event.key === "Delete") document.querySelector<HTMLElement>("[data-delete-segment]")?.click();
+    else if (event.key.toLowerCase() === "t" && isCommandKey(event.nativeEvent)) openTransition();
     else if (step !== 0) {
       const to = at + step;
       const next = order[to];
@@ -146,6 +149,13 @@ export function Timeline({ selected, onSelect }: TimelineProps) {
       <Total order={order} />
     </section>
   );
+}
+
+/** The transition after the selected segment, in the inspector. */
+function openTransition(): void {
+  const field = document.querySelector<HTMLElement>("[data-transition]");
+  field?.closest("details")?.setAttribute("open", "");
+  field?.focus();
 }
 
 function Total({ order }: { readonly order: readonly string[] }) {

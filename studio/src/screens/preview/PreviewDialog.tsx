@@ -190,6 +190,8 @@ export function PreviewDialog({ run, opened, onClose, onRegenerate }: PreviewDia
     if (!isCommandKey(nativeEvent)) return;
     if (opened === "by-itself" && performance.now() - openedAt.current < SETTLE_MS) return;
     const key = event.key.toLowerCase();
+    // While a rejection is written, no key approves by chance.
+    if (panel === "reject") return;
     if (key === "a") void approve();
     else if (key === "r") setPanel("reject");
     else if (key === "m") taken.begin();
@@ -204,37 +206,41 @@ export function PreviewDialog({ run, opened, onClose, onRegenerate }: PreviewDia
 
   if (!asset) return null;
   return (
-    <Dialog title={`${place}: ${words.readyForReview(what)}`} onClose={onClose} className={css.dialog ?? ""}>
-      {/* biome-ignore lint/a11y/noStaticElementInteractions: keys of the dialog's own buttons */}
-      <div className={css.body} onKeyDown={onKey}>
-        <header className={css.head}>
-          <span>
-            v{version?.number ?? run.number}
-            {run.versions.length > 1 ? (
-              <span role="tablist" className={css.variants}>
-                {run.versions.map((v, n) => (
-                  <button
-                    key={v.id}
-                    type="button"
-                    role="tab"
-                    aria-selected={n === chosen}
-                    onClick={() => setChosen(n)}
-                    className={css.variant}
-                  >
-                    {words.variant(n + 1)}
-                  </button>
-                ))}
-              </span>
-            ) : null}
-          </span>
+    <Dialog
+      title={`${place}: ${words.readyForReview(what)}`}
+      className={css.dialog ?? ""}
+      // Escape leaves the panel first.
+      onClose={panel === "none" ? onClose : () => setPanel("none")}
+      onKeyDown={onKey}
+      aside={
+        <>
+          <span className={css.version}>v{version?.number ?? run.number}</span>
           {left !== null && waits ? (
             <span className={css.deadline}>{words.decideWithin(clock(left))}</span>
           ) : null}
           <Button look="quiet" onClick={onClose} title="Esc">
             {words.decideLater}
           </Button>
-        </header>
-
+        </>
+      }
+    >
+      <div className={css.body}>
+        {run.versions.length > 1 ? (
+          <div role="tablist" className={css.variants}>
+            {run.versions.map((v, n) => (
+              <button
+                key={v.id}
+                type="button"
+                role="tab"
+                aria-selected={n === chosen}
+                onClick={() => setChosen(n)}
+                className={css.variant}
+              >
+                {words.variant(n + 1)}
+              </button>
+            ))}
+          </div>
+        ) : null}
         {run.status === "expired" ? (
           <Notice tone="warn">
             {words.timeRanOut}
@@ -270,7 +276,9 @@ export function PreviewDialog({ run, opened, onClose, onRegenerate }: PreviewDia
                 words={words}
                 label={`${place}, ${what}, ${words.preview} v${version.number}`}
                 badge={words.preview}
-                playOnce={opened === "by-person" && version.photosensitivity_warning === null}
+                playOnce={
+                  opened === "by-person" && version.photosensitivity_warning === null && !prefersLessMotion()
+                }
                 onExpired={refresh}
                 media={playableOf(version)}
                 control={control}
@@ -387,28 +395,41 @@ export function PreviewDialog({ run, opened, onClose, onRegenerate }: PreviewDia
         <footer className={css.actions}>
           {panel === "reject" ? (
             <>
-              <Button look="bad" disabledReason={blocked} onClick={() => void reject()}>
-                {words.reject}
+              <Button title="Esc" onClick={() => setPanel("none")}>
+                {words.cancel}
               </Button>
-              <Button onClick={() => setPanel("none")}>{words.cancel}</Button>
+              <Button
+                look="bad"
+                className={css.decided}
+                title="Ctrl Enter"
+                disabledReason={blocked}
+                onClick={() => void reject()}
+              >
+                {hasChanges && regenerate && mayEdit ? words.rejectAndRegenerate : words.reject}
+              </Button>
             </>
           ) : (
-            <Button look="bad" disabledReason={blocked} title="R" onClick={() => setPanel("reject")}>
-              {words.rejectEllipsis}
-            </Button>
+            <>
+              <Button look="bad" disabledReason={blocked} title="R" onClick={() => setPanel("reject")}>
+                {words.rejectEllipsis}
+              </Button>
+              <Button title="G" disabledReason={mayEdit ? null : words.mayNotGenerate} onClick={onRegenerate}>
+                {words.regenerateEllipsis}
+              </Button>
+              <Button look="primary" disabledReason={blocked} title="A" onClick={() => void approve()}>
+                {words.approve}
+              </Button>
+            </>
           )}
-          {panel === "none" ? (
-            <Button title="G" disabledReason={mayEdit ? null : words.mayNotGenerate} onClick={onRegenerate}>
-              {words.regenerateEllipsis}
-            </Button>
-          ) : null}
-          <Button look="primary" disabledReason={blocked} title="A" onClick={() => void approve()}>
-            {words.approve}
-          </Button>
         </footer>
       </div>
     </Dialog>
   );
+}
+
+/** Who asks for less motion starts each video. */
+function prefersLessMotion(): boolean {
+  return matchMedia("(prefers-reduced-motion: reduce)").matches;
 }
 
 /** Seconds until the deadline, counted once a second; null: there is none. */
