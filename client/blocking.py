@@ -195,6 +195,7 @@ class Segments(Group[segments.Segments]):
     create = blocking(segments.Segments.create)
     update = blocking(segments.Segments.update)
     delete = blocking(segments.Segments.delete)
+    restore = blocking(segments.Segments.restore)
     approve = blocking(segments.Segments.approve)
     reject = blocking(segments.Segments.reject)
     regenerate = blocking(segments.Segments.regenerate)

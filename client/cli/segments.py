@@ -1,4 +1,4 @@
-"""`retake segment`: add, show, edit and delete segments."""
+"""`retake segment`: add, show, edit, delete and restore segments."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from client.cli.prompts import confirm
 from client.cli.session import Session
 from client.models import Segment
 
-app = typer.Typer(no_args_is_help=True, help="Segments: add, show, edit, delete.")
+app = typer.Typer(no_args_is_help=True, help="Segments: add, show, edit, delete, restore.")
 Number = Annotated[str, typer.Argument(metavar="SEGMENT", help="Number or id of the segment.")]
 Location = Annotated[str | None, typer.Option("--location", metavar="TEXT", help="Location of the scene.")]
 Description = Annotated[str | None, typer.Option("--description", metavar="TEXT", help="Description of the scene.")]
@@ -127,13 +127,26 @@ async def edit(
 async def delete(
     session: Session, segment: Number, yes: Yes = False, episode: EpisodeOption = None, project: ProjectOption = None
 ) -> None:
-    """Delete a segment with all its versions. This cannot be undone."""
+    """Delete a segment with all its versions. `retake segment restore` brings it back for 46 hours."""
     async with session.connect() as client:
         found = await find_segment(client, segment, episode, project)
         await confirm(session, f"Delete segment {found.segment_number} ({found.title or 'untitled'})?", yes)
         await client.segments.delete(found.id)
     session.line(f"Deleted segment {found.segment_number}; the following segments are renumbered.")
+    session.line(f"To bring it back: retake segment restore {found.id}", style="dim")
     session.emit({"deleted": found.id})
+
+
+@app.command("restore")
+@command
+async def restore(
+    session: Session, segment: Annotated[str, typer.Argument(metavar="ID", help="Id of the deleted segment.")]
+) -> None:
+    """Put a deleted segment back where it was, with its texts and versions. Possible for 46 hours."""
+    async with session.connect() as client:
+        restored = await client.segments.restore(segment)
+    session.line(f"Segment {restored.segment_number}  {restored.id}", style="green")
+    session.emit(restored)
 
 
 def parse_transition(given: str) -> dict[str, Any] | None:

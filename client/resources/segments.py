@@ -21,6 +21,10 @@ class Segments(Resource):
     async def delete(self, segment_id: str) -> None:
         await self._delete(path("segments", segment_id))
 
+    async def restore(self, segment_id: str) -> Segment:
+        """Put a deleted segment back where it was, within 46 hours. Raises Gone after that."""
+        return await self._post(Segment, path("segments", segment_id, "restore"))
+
     async def approve(
         self,
         segment_id: str,

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from faststream.kafka import KafkaRouter
 
 from services.generator import metrics
-from services.generator.commands.assets import delete_assets
+from services.generator.commands.assets import delete_assets, restore_assets
 from services.generator.commands.imports import cancel_import, cancel_imports_of, start_import
 from services.generator.commands.runs import (
     Capabilities,
@@ -89,6 +89,7 @@ def consumer_router(stores: Stores, capabilities: Capabilities, clock: Clock) ->
     async def on_episode_changed(delivery: Delivery[EpisodeChanged]) -> None:
         for run in await delete_assets(stores.runs(delivery.connection), delivery.message, clock.now()):
             count(run)
+        await restore_assets(stores.runs(delivery.connection), delivery.message)
         await cancel_imports_of(stores.imports(delivery.connection), delivery.message, clock.now())
 
     @on(router, ImportRequested)

@@ -26,6 +26,11 @@ GRACE: Final = timedelta(hours=48)
 backup, so that no holder of a reference finds it broken and services need not pin each other's objects."""
 
 
+RESTORABLE: Final = GRACE - timedelta(hours=2)
+"""How long a deleted segment can be restored. Its bytes outlast that by the time that the services may take to hear of
+it: after an outage that is longer, a restored asset can have lost versions."""
+
+
 class Action(StrEnum):
     """`mark`: no new use from now on. `wait`: marked, within the grace period. `delete`: the grace period is over."""
 

@@ -328,6 +328,36 @@ async def test_a_deleted_episode_takes_its_films_along(start: Start, tmp_path: P
         await eventually(lambda: _committed(stage, 1), what="the marker behind it")
 
 
+async def test_a_restored_asset_is_in_the_film_again(start: Start) -> None:
+    async with start(render_ahead=False) as stage:
+        episode, first, late = new_id(), events.pinned(), events.pinned()
+        both = [first.asset_id, late.asset_id]
+        await stage.send(_complete(episode, first, AssetKind.NARRATION))
+        await eventually(lambda: _committed(stage, 1), what="its commit")
+        gone = events.episode_changed(episode_id=episode, timeline_version=2, segments=[], deleted_asset_ids=both)
+        await stage.send(gone)
+        await eventually(lambda: _committed(stage, 0), what="the deletion")
+        await stage.send(_complete(episode, late, AssetKind.NARRATION, commit_seq=4))  # it was on its way
+        back = gone.model_copy(update={"timeline_version": 3, "deleted_asset_ids": [], "restored_asset_ids": both})
+        await eventually(lambda: _kept(stage, 2), what="the late commit")
+        await stage.send(back)
+        await eventually(lambda: _committed(stage, 2), what="both again")
+        rows = await stage.database.fetch(
+            "select asset_id, commit_seq, media ->> 'version_id' as version from committed"
+        )
+        assert {(str(r["asset_id"]), r["commit_seq"], r["version"]) for r in rows} == {
+            (first.asset_id, 1, first.version_id),
+            (late.asset_id, 4, late.version_id),
+        }
+        assert await stage.database.fetchval("select count(*) from versions where superseded_at is null") == 2
+
+
+async def _kept(stage: CompilerHarness, count: int) -> bool:
+    return bool(
+        await stage.database.fetchval("select count(*) = $1 from deleted_assets where media is not null", count)
+    )
+
+
 async def _committed(stage: CompilerHarness, count: int) -> bool:
     return bool(await stage.database.fetchval("select count(*) = $1 from committed", count))
 

@@ -123,6 +123,7 @@ TABLE = [
     Row("GET", "/media/{collection}/{object_id}/{rendition}", V),
     Row("DELETE", "/notes/{note_id}", R),
     Row("DELETE", "/segments/{segment_id}", E),
+    Row("POST", "/segments/{segment_id}/restore", E),
     Row("DELETE", "/episodes/{episode_id}", E),
     Row("DELETE", "/projects/{project_id}/members/{user_id}", O),
     Row("DELETE", "/projects/{project_id}", O),

@@ -192,6 +192,27 @@ async def test_a_deleted_asset_loses_its_bytes_after_the_grace_period_and_gets_a
     assert (last["topic"], last["key"], last["body"]) == ("complete", done.asset_id, None)
 
 
+async def test_a_restored_asset_keeps_its_versions_and_takes_new_runs(harness: RetentionHarness) -> None:
+    old = await harness.bench.preview(**picture())
+    await reject(harness, old)
+    assert (await harness.sweep(WEEK + OVER)).marked == 1  # by retention, before the deletion
+    harness.clock.move(OVER.total_seconds())
+    done = await harness.bench.committed(**again(old))
+    waiting = await harness.bench.preview(**again(done))
+    episode = {"episode_id": done.episode_id}
+    await harness.bench.handle(events.episode_changed(**episode, deleted_asset_ids=[done.asset_id]))
+    await harness.sweep(GRACE - 3 * OVER)
+    await harness.bench.handle(events.episode_changed(**episode, restored_asset_ids=[done.asset_id, new_id()]))
+    assert await harness.bench.state(waiting.run_id) == "cancelled"
+    await harness.sweep(4 * OVER)
+    assert await harness.marked(old.candidates[0].version_id) is None, "what retention had marked stays so"
+    assert await harness.marked(waiting.candidates[0].version_id) is False, "it can be offered again"
+    assert await harness.has_bytes(done.version)
+    assert await harness.bench.pointer(done.asset_id) == (done.version.version_id, 1)
+    newer = await harness.bench.committed(**again(done))
+    assert newer.commit_seq == 2
+
+
 async def test_a_starting_image_of_an_active_run_is_kept_until_the_run_ends(harness: RetentionHarness) -> None:
     image = await harness.bench.committed()
     newer = await harness.bench.preview(**again(image), keep_original=False)

@@ -314,6 +314,17 @@ async def test_a_preview_of_a_deleted_asset_never_opens(review: ReviewHarness) -
     assert [e["change"] for _, e in await review.published()] == ["withdrawn"]
 
 
+async def test_a_preview_of_a_restored_asset_opens(review: ReviewHarness) -> None:
+    await review.consume(review.deletion())
+    await review.consume(
+        EpisodeChanged.model_validate(
+            SAMPLES["episode-changed"].model_dump() | {"restored_asset_ids": [review.asset_id], "deleted_asset_ids": []}
+        )
+    )
+    await review.consume(review.preview())
+    assert [e["change"] for _, e in await review.published()] == ["opened"]
+
+
 async def test_of_fifty_concurrent_decisions_one_counts(review: ReviewHarness) -> None:
     await review.consume(review.preview())
     actions = [DecisionAction.APPROVE, DecisionAction.REJECT] * 25

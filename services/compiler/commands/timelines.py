@@ -19,6 +19,8 @@ async def apply_timeline(compilations: CompilationRepository, message: Message[E
     timeline = message.event
     if timeline.deleted_asset_ids:
         await compilations.tombstone(timeline.deleted_asset_ids)
+    if timeline.restored_asset_ids:
+        await compilations.restore(timeline.restored_asset_ids)
     if not await compilations.store_timeline(timeline):
         return
     await compilations.prepare(timeline.episode_id)
@@ -34,7 +36,7 @@ async def record_commit(compilations: CompilationRepository, message: Message[Co
     The event may come before the episode's timeline; rendering then waits for that.
     """
     event = message.event
-    if event.asset_kind not in _KINDS_IN_FILMS or await compilations.is_deleted(event.asset_id):
+    if event.asset_kind not in _KINDS_IN_FILMS:
         return
     version = event.version
     media = PinnedMedia(
@@ -47,7 +49,9 @@ async def record_commit(compilations: CompilationRepository, message: Message[Co
         approved_by=event.actor.user_id if event.actor.kind == "user" else None,
         language=_language(version),
     )
-    if await compilations.record_commit(event.episode_id, event.commit_seq, media):
+    if await compilations.is_deleted(event.asset_id):
+        await compilations.keep_commit(event.episode_id, event.commit_seq, media)
+    elif await compilations.record_commit(event.episode_id, event.commit_seq, media):
         await compilations.prepare(event.episode_id)
 
 

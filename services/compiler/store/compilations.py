@@ -44,6 +44,31 @@ _RECORD_COMMIT: Final = """
     select 1 from newest
 """
 _VERSIONS: Final = "select version_id, media from versions where version_id = any($1::uuid[])"
+_TOMBSTONE: Final = """
+    with gone as (
+        delete from committed where asset_id = any($1::uuid[]) returning asset_id, episode_id, commit_seq, media
+    )
+    insert into deleted_assets (asset_id, episode_id, commit_seq, media)
+    select deleted.asset_id, gone.episode_id, gone.commit_seq, gone.media
+    from unnest($1::uuid[]) as deleted(asset_id) left join gone using (asset_id)
+    on conflict do nothing
+"""
+_KEEP: Final = """
+    update deleted_assets set episode_id = $2, commit_seq = $3, media = $4
+    where asset_id = $1 and (commit_seq is null or commit_seq < $3)
+"""
+_RESTORE: Final = """
+    with back as (
+        delete from deleted_assets where asset_id = any($1::uuid[]) returning asset_id, episode_id, commit_seq, media
+    ), committed_again as (
+        insert into committed (asset_id, episode_id, commit_seq, media)
+        select asset_id, episode_id, commit_seq, media from back where media is not null
+        on conflict (asset_id) do nothing
+    )
+    insert into versions (version_id, asset_id, media)
+    select (media ->> 'version_id')::uuid, asset_id, media from back where media is not null
+    on conflict (version_id) do update set superseded_at = null
+"""
 _STORE_TIMELINE: Final = """
     insert into timelines (episode_id, timeline_version, deleted, timeline) values ($1, $2, $3, $4)
     on conflict (episode_id) do update set timeline_version = $2, deleted = $3, timeline = $4
@@ -105,16 +130,22 @@ class CompilationRepository:
         return bool(await self._db.fetchval("select 1 from deleted_assets where asset_id = $1", asset_id))
 
     async def tombstone(self, asset_ids: Sequence[str]) -> None:
-        """Deletes the assets' commits; later events never record them again."""
+        """Takes the assets' commits away; later events do not record them until the assets are restored."""
         await inbox.lock_subjects(self._db, asset_ids)
-        await self._db.execute(
-            "insert into deleted_assets (asset_id) select unnest($1::uuid[]) on conflict do nothing", list(asset_ids)
-        )
-        await self._db.execute("delete from committed where asset_id = any($1::uuid[])", list(asset_ids))
+        await self._db.execute(_TOMBSTONE, list(asset_ids))
         await self._db.execute(
             "update versions set superseded_at = now() where asset_id = any($1::uuid[]) and superseded_at is null",
             list(asset_ids),
         )
+
+    async def keep_commit(self, episode_id: str, commit_seq: int, media: PinnedMedia) -> None:
+        """Remembers what is committed of a deleted asset."""
+        await self._db.execute(_KEEP, media.asset_id, episode_id, commit_seq, media.model_dump(mode="json"))
+
+    async def restore(self, asset_ids: Sequence[str]) -> None:
+        """What was committed of the deleted assets is committed again."""
+        await inbox.lock_subjects(self._db, asset_ids)
+        await self._db.execute(_RESTORE, list(asset_ids))
 
     async def record_commit(self, episode_id: str, commit_seq: int, media: PinnedMedia) -> bool:
         """Stores the asset's committed version; False if a later commit is known."""

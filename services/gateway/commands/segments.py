@@ -6,15 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from services.gateway.commands.accounts import check_storage
 from services.gateway.commands.stream_events import changed_event
 from services.gateway.commands.timeline import publish_timeline
 from services.gateway.domain.accounts import Caller
 from services.gateway.domain.assets import KINDS_OF_A_SEGMENT, NewAsset, asset_label, draft_of
 from services.gateway.domain.documents import SegmentPlan, parse_segment
 from services.gateway.domain.episodes import MAX_SEGMENTS, Episode
-from services.gateway.domain.errors import check_revision, invalid, not_found
+from services.gateway.domain.errors import Refusal, check_revision, invalid, invalid_state, not_found
 from services.gateway.domain.segments import NewSegment, Segment
 from services.gateway.store.unit_of_work import Store
+from shared.contracts.messages import problem_text
+from shared.contracts.retention import RESTORABLE
 from shared.contracts.values import AssetKind
 
 MAX_NOTES: Final = 4000  # characters
@@ -167,6 +170,37 @@ async def delete_segment(store: Store, caller: Caller, segment_id: str) -> None:
     await store.log(changed_event(caller, episode.episode_id, "segment", segment_id, now, deleted=True))
     if batch_id := await store.batches.live_batch(episode.episode_id):
         await store.wake_batch(batch_id)
+
+
+async def restore_segment(store: Store, caller: Caller, segment_id: str) -> None:
+    """Puts a deleted segment back where it was, with its texts, its assets and their versions. What was under way when
+    it was deleted stays cancelled.
+
+    Raises Refusal not-found, invalid-state (it is not deleted), gone, invalid (no room in the episode), storage-full.
+    """
+    known = await store.episodes.deleted_segment(segment_id) or await store.episodes.segment(segment_id)
+    episode = await store.episodes.lock(known.episode_id) if known else None
+    if episode is None:
+        raise not_found("deleted segment")
+    segment = await store.episodes.deleted_segment(segment_id)
+    if segment is None:
+        raise invalid_state("segment", "not deleted", ["deleted"])
+    now = store.now()
+    if segment.deleted_at + RESTORABLE <= now:
+        raise Refusal("gone", *problem_text("segment_deleted_for_good"))
+    order = await store.episodes.segment_ids(episode.episode_id)
+    if len(order) >= MAX_SEGMENTS:
+        raise invalid(("", f"The episode has {MAX_SEGMENTS} segments again, which is the maximum"))
+    order.insert(min(segment.number or 1, len(order) + 1) - 1, segment_id)
+    assets = await store.episodes.restore_segment(segment, order.index(segment_id) + 1, now)
+    await check_storage(store, episode.project_id)
+    await store.episodes.number_segments(episode.episode_id, order, now)
+    await store.episodes.save(episode.episode_id, now, order_revision=episode.order_revision + 1)
+    await store.episodes.add_revision(
+        episode.episode_id, "segment_restored", caller.actor, {"segment_id": segment_id}, now
+    )
+    await publish_timeline(store, episode, restored_asset_ids=assets)
+    await store.log(changed_event(caller, episode.episode_id, "segment", segment_id, now))
 
 
 async def order_segments(

@@ -21,9 +21,21 @@ class InProject(Protocol):
 T = TypeVar("T", bound=InProject)
 
 Resource = Literal[
-    "project", "episode", "segment", "asset", "run", "version", "batch", "compilation", "import", "upload", "note"
+    "project",
+    "episode",
+    "segment",
+    "deleted segment",
+    "asset",
+    "run",
+    "version",
+    "batch",
+    "compilation",
+    "import",
+    "upload",
+    "note",
 ]
-"""What a request may name by its id; access to it follows from its project."""
+"""What a request may name by its id; access to it follows from its project. A `deleted segment` may have been restored
+by now."""
 
 
 class Role(StrEnum):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, assert_never
 
@@ -114,6 +115,17 @@ class Segment:
     user_notes: str
     transition_after: dict[str, Any] | None
     revision: int = 1
+
+
+@dataclass(frozen=True)
+class DeletedSegment:
+    """`number`: where it was when it was deleted; None: deleted before that was kept."""
+
+    segment_id: str
+    episode_id: str
+    project_id: str
+    number: int | None
+    deleted_at: datetime
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ _PROJECT_OF: Final[dict[Resource, str]] = {
     "project": "select project_id from projects where project_id = $2",
     "episode": "select project_id from episodes where episode_id = $2 and deleted_at is null",
     "segment": "select project_id from segments where segment_id = $2 and deleted_at is null",
+    "deleted segment": "select s.project_id from segments s join episodes e using (episode_id) "
+    "where s.segment_id = $2 and e.deleted_at is null",
     "asset": "select project_id from assets where asset_id = $2 and deleted_at is null",
     "run": "select r.project_id from runs r join assets a using (asset_id) "
     "where r.run_id = $2 and a.deleted_at is null",
@@ -37,6 +39,7 @@ _ACCESS: Final = """
 _EPISODE_OF: Final[dict[Resource, str]] = {
     "episode": "select episode_id from episodes where episode_id = $2",
     "segment": "select episode_id from segments where segment_id = $2 and deleted_at is null",
+    "deleted segment": "select episode_id from segments where segment_id = $2",
     "asset": "select episode_id from assets where asset_id = $2 and deleted_at is null",
     "run": "select r.episode_id from runs r join assets a using (asset_id) "
     "where r.run_id = $2 and a.deleted_at is null",

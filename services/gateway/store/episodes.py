@@ -10,7 +10,7 @@ import asyncpg
 
 from services.gateway.domain.assets import NewAsset, asset_label
 from services.gateway.domain.episodes import Episode
-from services.gateway.domain.segments import NewSegment, Segment
+from services.gateway.domain.segments import DeletedSegment, NewSegment, Segment
 from services.gateway.store.sql import insert, insert_later, insert_many, update
 from shared.contracts.events.gateway import TimelineSegment
 from shared.contracts.values import Actor, AssetKind, Output, SegmentType, Transition
@@ -167,12 +167,39 @@ class EpisodeRepository:
         await update(self._db, "segments", "segment_id", segment_id, {"updated_at": at, **changes})
 
     async def delete_segment(self, segment_id: str, at: datetime) -> list[str]:
-        """Marks the segment and its assets as deleted. Returns the ids of the assets."""
-        await self.save_segment(segment_id, at, deleted_at=at, number=None)
+        """Marks the segment and its assets as deleted, and keeps where it was. Returns the ids of the assets."""
+        await self._db.execute(
+            "update segments set deleted_at = $2, updated_at = $2, deleted_number = number, number = null "
+            "where segment_id = $1",
+            segment_id,
+            at,
+        )
         rows = await self._db.fetch(
             "update assets set deleted_at = $2, updated_at = $2 where segment_id = $1 and deleted_at is null "
             "returning asset_id",
             segment_id,
+            at,
+        )
+        return sorted(r["asset_id"] for r in rows)
+
+    async def deleted_segment(self, segment_id: str) -> DeletedSegment | None:
+        """None if it is absent, or not deleted."""
+        row = await self._db.fetchrow(
+            "select segment_id, episode_id, project_id, deleted_number as number, deleted_at "
+            "from segments where segment_id = $1 and deleted_at is not null",
+            segment_id,
+        )
+        return DeletedSegment(**dict(row)) if row else None
+
+    async def restore_segment(self, segment: DeletedSegment, number: int, at: datetime) -> list[str]:
+        """Brings the segment back as number `number`, with the assets that were deleted together with it. Returns
+        their ids."""
+        await self.save_segment(segment.segment_id, at, deleted_at=None, deleted_number=None, number=number)
+        rows = await self._db.fetch(
+            "update assets set deleted_at = null, updated_at = $3 where segment_id = $1 and deleted_at = $2 "
+            "returning asset_id",
+            segment.segment_id,
+            segment.deleted_at,
             at,
         )
         return sorted(r["asset_id"] for r in rows)

@@ -1,4 +1,4 @@
-"""The deletion of assets: their active runs end, and later requests for them fail."""
+"""The deletion of assets: their active runs end, and later requests for them fail until the assets are restored."""
 
 from __future__ import annotations
 
@@ -27,3 +27,9 @@ async def delete_assets(runs: RunRepository, message: Message[EpisodeChanged], n
             await runs.publish(run.cause, failed(run, problem))
             ended.append(run)
     return ended
+
+
+async def restore_assets(runs: RunRepository, message: Message[EpisodeChanged]) -> None:
+    """The versions of deleted assets are kept as before their deletion. The events of an episode arrive in order."""
+    if message.event.restored_asset_ids:
+        await runs.restore_assets(message.event.restored_asset_ids)

@@ -81,7 +81,8 @@ PREFETCH: Final = 500  # rows per round trip of a cursor
 
 
 class VersionRetention(Rows):
-    """Implements `shared.retention.engine.RetentionRepository`. Nothing removes the mark of a version."""
+    """Implements `shared.retention.engine.RetentionRepository`. A version loses its mark only
+    if its deleted asset is restored."""
 
     async def lock_expired(self, now: datetime, limit: int) -> list[str]:
         return [r["version_id"] for r in await self._db.fetch(_EXPIRED, now - CLOSED_KEPT, limit)]

@@ -63,6 +63,17 @@ _TOMBSTONE: Final = """
     on conflict (asset_id) do update set deleted_at = coalesce(assets.deleted_at, excluded.deleted_at)
     returning asset_id
 """
+# Of the versions, those that the deletion marked; what retention had marked before stays so.
+_RESTORE: Final = """
+    with restored as (
+        select asset_id, deleted_at from assets where asset_id = any($1::uuid[]) and deleted_at is not null
+        order by asset_id for update
+    ), kept as (
+        update versions v set purged_at = null
+        from restored r where v.asset_id = r.asset_id and v.purged_at = r.deleted_at
+    )
+    update assets a set deleted_at = null from restored r where a.asset_id = r.asset_id
+"""
 _PURGE: Final = "update versions set purged_at = $2 where asset_id = any($1::uuid[]) and purged_at is null"
 
 
@@ -181,6 +192,10 @@ class RunRepository(Rows):
             states(ACTIVE),
         )
         return [r["run_id"] for r in rows]
+
+    async def restore_assets(self, asset_ids: Sequence[str]) -> None:
+        """The inverse of `tombstone_assets`, but for the runs: they have ended."""
+        await self._db.execute(_RESTORE, list(asset_ids))
 
     async def refuse(self, run_id: str, now: datetime) -> None:
         """Remembers a run whose request was put aside, so that it never starts."""

@@ -152,6 +152,11 @@ class ReviewRepository:
         await inbox.lock_subjects(self._db, asset_ids)
         await self._db.execute(_TOMBSTONE, list(asset_ids), at)
 
+    async def restore(self, asset_ids: Sequence[str]) -> None:
+        """Forgets that these assets were deleted. Waits as `tombstone` does."""
+        await inbox.lock_subjects(self._db, asset_ids)
+        await self._db.execute("delete from deleted_assets where asset_id = any($1::uuid[])", list(asset_ids))
+
     async def is_tombstoned(self, asset_id: str) -> bool:
         """If not, the asset is not tombstoned before the transaction ends."""
         await inbox.lock_subject(self._db, asset_id, shared=True)

@@ -152,6 +152,11 @@ class EpisodeChanged(Event):
     deleted_asset_ids: list[str] = Field(
         [], description="Assets that this change deleted. An asset that is missing elsewhere was not deleted."
     )
+    restored_asset_ids: list[str] = Field(
+        [],
+        description="Assets that an earlier change deleted and this one brings back, with the versions that they had. "
+        "Their runs stay cancelled, and their reviews withdrawn.",
+    )
     output: Output = Field(description="The picture format of its films.")
     segments: list[TimelineSegment] = Field(description="All its segments, in the order of the film.")
     music_asset_id: str | None = Field(None, description="The asset of its music.")

@@ -280,6 +280,7 @@ export const en = {
   timeline: "Timeline",
   addSegment: "Add segment",
   deleteSegment: "Delete segment",
+  deletedSegment: (segment: number) => `Segment ${segment} deleted`,
   moveLeft: "Move before",
   moveRight: "Move after",
   moveTo: "Move to position…",

@@ -263,6 +263,7 @@ export const zhHans: Words = {
   timeline: "时间线",
   addSegment: "添加片段",
   deleteSegment: "删除片段",
+  deletedSegment: (segment) => `片段 ${segment} 已删除`,
   moveLeft: "前移",
   moveRight: "后移",
   moveTo: "移动到位置…",

@@ -79,6 +79,9 @@ class InMemoryReviews:
     async def tombstone(self, asset_ids: Sequence[str], at: datetime) -> None:
         self.deleted |= set(asset_ids)
 
+    async def restore(self, asset_ids: Sequence[str]) -> None:
+        self.deleted -= set(asset_ids)
+
     async def is_tombstoned(self, asset_id: str) -> bool:
         return asset_id in self.deleted
 

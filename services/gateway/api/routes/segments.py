@@ -13,8 +13,9 @@ from services.gateway.api.path_ids import EpisodeId, SegmentId
 from services.gateway.api.responses import NO_CONTENT, Result, changed, created, json_response, with_etag
 from services.gateway.api.schemas.segments import NewSegment, Segment, SegmentChanges, SegmentList
 from services.gateway.api.transactions import transactional
-from services.gateway.commands.segments import AddSegment, add_segment, change_segment, delete_segment
+from services.gateway.commands.segments import AddSegment, add_segment, change_segment, delete_segment, restore_segment
 from services.gateway.domain.accounts import Role
+from services.gateway.domain.problems import Slug
 
 router = APIRouter(tags=["episodes"], dependencies=[Depends(json_only)])
 
@@ -84,3 +85,17 @@ async def delete(segment_id: SegmentId, work: UnitOfWork) -> Result:
     """With its assets. Their runs are cancelled, their previews withdrawn; films that show it stay."""
     await delete_segment(work.store, await work.require_role("segment", segment_id, Role.EDITOR), segment_id)
     return NO_CONTENT
+
+
+@router.post(
+    "/segments/{segment_id}/restore",
+    **answers(Segment, *POST, Slug.GONE, Slug.INVALID_STATE, Slug.STORAGE_FULL, Slug.INVALID, headers=("ETag",)),
+    summary="Restore a deleted segment (editor)",
+)
+@idempotent()
+async def restore(segment_id: SegmentId, work: UnitOfWork) -> Result:
+    """For 46 hours after it was deleted: back to where it was, with its texts, assets and versions. What was generating
+    or waiting for a decision then stays cancelled."""
+    caller = await work.require_role("deleted segment", segment_id, Role.EDITOR)
+    await restore_segment(work.store, caller, segment_id)
+    return changed(await work.queries.segment(segment_id))

@@ -1,7 +1,7 @@
 /** What belongs to a segment itself: its transition to the next one, its notes, and its removal. */
 
 import { useState } from "react";
-import type { Schemas } from "../../api/client";
+import { idempotencyKey, type Schemas } from "../../api/client";
 import { Problem } from "../../api/problems";
 import { useApp, useWords } from "../../app/context";
 import { Conflict } from "../../ui/Conflict";
@@ -106,18 +106,32 @@ export function SegmentTools({ segment }: { readonly segment: Schemas["Segment"]
       else refused(error);
     }
   };
+  /** Raises Problem. */
   const remove = async () => {
+    try {
+      await api.DELETE("/api/v1/segments/{segment_id}", { params: { path: { segment_id: segment.id } } });
+    } finally {
+      feed.refresh({ what: "episode" });
+    }
+  };
+  /** Raises Problem: the segment was deleted too long ago. */
+  const restore = async () => {
+    try {
+      await api.POST("/api/v1/segments/{segment_id}/restore", {
+        params: { path: { segment_id: segment.id }, header: { "Idempotency-Key": idempotencyKey() } },
+      });
+    } finally {
+      feed.refresh({ what: "episode" });
+    }
+  };
+  const removeAsked = async () => {
     setAsking(false);
     try {
-      await api.DELETE("/api/v1/segments/{segment_id}", {
-        params: {
-          path: { segment_id: segment.id },
-        },
-      });
+      await remove();
+      did({ label: words.deletedSegment(segment.segment_number), undo: restore, redo: remove });
     } catch (error) {
       refused(error);
     }
-    feed.refresh({ what: "episode" });
   };
   const transition = segment.transition_after;
   return (
@@ -220,7 +234,7 @@ export function SegmentTools({ segment }: { readonly segment: Schemas["Segment"]
       {asking ? (
         <Dialog title={`${words.deleteSegment} ${segment.segment_number}?`} onClose={() => setAsking(false)}>
           <div className={ui.row}>
-            <Button look="bad" onClick={() => void remove()}>
+            <Button look="bad" onClick={() => void removeAsked()}>
               {words.deleteSegment}
             </Button>
             <Button onClick={() => setAsking(false)}>{words.cancel}</Button>
