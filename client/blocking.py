@@ -229,6 +229,7 @@ class Notes(Group[notes.Notes]):
 
 class Runs(Group[runs.Runs]):
     all = listing(runs.Runs.all)
+    mine = listing(runs.Runs.mine)
     get = blocking(runs.Runs.get)
     cancel = blocking(runs.Runs.cancel)
     reopen = blocking(runs.Runs.reopen)

@@ -23,4 +23,6 @@ async def me(session: Session) -> None:
         if spent:
             limit = f", of {cap['amount']}" if cap else ""
             session.line(f"{spent['amount']} {spent['currency']} spent this month{limit}")
+    if found.waiting_reviews:
+        session.line(f"{found.waiting_reviews} previews wait for a decision: retake review --list --all-projects")
     session.emit(found)

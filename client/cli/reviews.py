@@ -70,6 +70,9 @@ async def review(
         bool, typer.Option("--all", help="Decide about every waiting preview, with --accept or --reject.")
     ] = False,
     show_only: Annotated[bool, typer.Option("--list", help="Only list the waiting previews.")] = False,
+    all_projects: Annotated[
+        bool, typer.Option("--all-projects", help="The waiting previews of all your projects, not of one.")
+    ] = False,
     episode: EpisodeOption = None,
     project: ProjectOption = None,
 ) -> None:
@@ -82,11 +85,17 @@ async def review(
     """
     decision = _decision(accept, reject, rating, reason, suggest, change, again)
     _check_selection(decision, run, everything, variant, version)
+    if all_projects and (run or decision or episode or project):
+        raise UsageError(
+            "--all-projects neither decides nor goes with RUN, --episode or --project.", "Use it alone, or with --list."
+        )
     if with_notes and (not reject or run is None):
         raise UsageError("--with-notes needs a rejection of one run.", "Add RUN and --reject.")
     async with session.connect() as client:
         if run is not None:
             waiting = [await client.runs.get(run)]
+        elif all_projects:
+            waiting = _soonest_first(await client.runs.mine(status=RunStatus.PREVIEW_READY.value))
         else:
             waiting = await _waiting(client, episode, project)
         if decision is not None and everything:
@@ -219,7 +228,10 @@ async def _waiting(client: AsyncRetake, episode: str | None, project: str | None
     """The runs that wait for a decision, those with the earliest deadline first."""
     project_id, filters = await find_scope(client, episode, project)
     filters["status"] = RunStatus.PREVIEW_READY.value
-    runs = await client.runs.all(project_id, **filters)
+    return _soonest_first(await client.runs.all(project_id, **filters))
+
+
+def _soonest_first(runs: list[Run]) -> list[Run]:
     return sorted(runs, key=lambda r: (r.deadline is None, r.deadline, r.created_at))
 
 
@@ -229,11 +241,14 @@ def _list(session: Session, waiting: list[Run]) -> None:
     if not waiting:
         session.line("No previews are waiting for review.")
         return
-    table = formatting.table("=Run", "#Seg", "Kind", "Result", "Deadline")
+    table = formatting.table("=Run", "Episode", "#Seg", "Kind", "Result", "Deadline")
     for run in waiting:
         result = formatting.media(run.versions[0]) if run.versions else "-"
         number = str(run.segment_number or "-")
-        table.add_row(run.id, number, run.kind.words, Text(result), formatting.left(run.deadline) or "none")
+        where = " / ".join(name for name in (run.project_name, run.episode_title) if name)
+        table.add_row(
+            run.id, Text(where), number, run.kind.words, Text(result), formatting.left(run.deadline) or "none"
+        )
     session.table(table)
 
 

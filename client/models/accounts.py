@@ -15,6 +15,7 @@ class Me(Model):
     name: str | None = None
     scopes: list[str] = []
     quotas: dict[str, Any] | None = None
+    waiting_reviews: int | None = None
 
 
 class Token(Model):

@@ -66,7 +66,9 @@ class Cost(Model):
 
 class Run(Resource):
     project_id: str | None = None
+    project_name: str | None = None
     episode_id: str | None = None
+    episode_title: str | None = None
     asset_id: str | None = None
     segment_id: str | None = None
     segment_number: int | None = None

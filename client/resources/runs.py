@@ -20,6 +20,10 @@ class Runs(Resource):
         """A project's runs, newest first. Several values of a filter are joined by commas."""
         return self._list(Run, path("projects", project_id, "runs"), max_items, **filters)
 
+    def mine(self, max_items: int | None = None, **filters: Unpack[Filters]) -> Listing[Run]:
+        """The runs of all projects of the caller, newest first, each with the names of its project and episode."""
+        return self._list(Run, path("runs"), max_items, **filters)
+
     async def get(self, run_id: str, *, wait_s: float | None = None) -> Run:
         return await self._get(Run, path("runs", run_id), wait_s=wait_s)
 

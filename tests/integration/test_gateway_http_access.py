@@ -44,6 +44,7 @@ class Row:
 TABLE = [
     Row("GET", "/me", None),
     Row("GET", "/models", None),
+    Row("GET", "/runs", None),
     Row("GET", "/projects", None),
     Row("POST", "/projects", None, {"name": "Mine"}),
     Row("POST", "/auth/session", None),

@@ -20,12 +20,26 @@ SILENT: Final = timedelta(seconds=60)  # a worker tells of itself at least once 
 UNCLAIMED: Final = timedelta(seconds=30)
 
 _SELECT: Final = """
-    select t.*, s.number as segment_number, a.label
+    select t.*, s.number as segment_number, a.label, p.name as project_name, e.title as episode_title
     from runs t join assets a on a.asset_id = t.asset_id left join segments s on s.segment_id = t.segment_id
+    join projects p on p.project_id = t.project_id join episodes e on e.episode_id = t.episode_id
 """
 _ONE: Final = _SELECT + "where t.run_id = $1"
 _SOME: Final = _SELECT + "where t.run_id = any($1::uuid[])"
 _LIST: Final = _SELECT + "where ($1::uuid is null or t.project_id = $1) and ($2::uuid is null or t.asset_id = $2)"
+_MINE: Final = (
+    _SELECT
+    + """
+    join members m on m.project_id = t.project_id and m.user_id = $1
+    where p.deleted_at is null and a.deleted_at is null
+"""
+)
+_IS_WAITING: Final = " and t.status = 'preview_ready'"  # as a constant, so that the index of what waits is used
+_WAITING: Final = f"""
+    select count(*) from runs t join assets a on a.asset_id = t.asset_id
+    join projects p on p.project_id = t.project_id join members m on m.project_id = t.project_id and m.user_id = $1
+    where p.deleted_at is null and a.deleted_at is null {_IS_WAITING}
+"""
 _STEPS: Final = """
     select run_id, state, step, message_code, message_args, attempt, at
     from run_steps where run_id = any($1::uuid[]) order by id
@@ -46,7 +60,26 @@ class RunQueries(VersionQueries):
         return (await self._runs([await self._one("run", _ONE, run_id)]))[0]
 
     async def runs(self, page: Page, *, project_id: str | None = None, asset_id: str | None = None) -> RunList:
-        filters = {
+        rows, following = await self._page(
+            _LIST, [project_id, asset_id], page, by="t.run_id", filters=self._run_filters()
+        )
+        return RunList(data=await self._runs(rows), next_cursor=following)
+
+    async def my_runs(self, page: Page) -> RunList:
+        """Of all projects that the caller is a member of."""
+        only_waiting = tuple(page.filters.get("status", ())) == (RunStatus.PREVIEW_READY,)
+        sql = _MINE + (_IS_WAITING if only_waiting else "")
+        filters = self._run_filters() | {"project_id": Filter("t.project_id")}
+        rows, following = await self._page(sql, [self._links.user_id], page, by="t.run_id", filters=filters)
+        return RunList(data=await self._runs(rows), next_cursor=following)
+
+    async def waiting_reviews(self) -> int:
+        """How many of the caller's runs wait for a decision."""
+        found: int = await self._connection.fetchval(_WAITING, self._links.user_id)
+        return found
+
+    def _run_filters(self) -> dict[str, Filter]:
+        return {
             "kind": Filter("t.kind", tuple(AssetKind)),
             "status": Filter("t.status", tuple(RunStatus)),
             "provider": Filter("t.provider", self._providers),
@@ -56,8 +89,6 @@ class RunQueries(VersionQueries):
             "batch_id": Filter("t.batch_id"),
             "run_id": Filter("t.run_id"),
         }
-        rows, following = await self._page(_LIST, [project_id, asset_id], page, by="t.run_id", filters=filters)
-        return RunList(data=await self._runs(rows), next_cursor=following)
 
     async def reviews(self, page: Page, *, project_id: str) -> ReviewList:
         filters = {
@@ -98,7 +129,9 @@ class RunQueries(VersionQueries):
         return Run(
             id=row["run_id"],
             project_id=row["project_id"],
+            project_name=row["project_name"],
             episode_id=row["episode_id"],
+            episode_title=row["episode_title"],
             asset_id=row["asset_id"],
             segment_id=row["segment_id"],
             segment_number=row["segment_number"],

@@ -1221,6 +1221,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The runs of all your projects
+         * @description Newest first, each with the names of its project and episode. With `status=preview_ready`: all that waits for a
+         *     decision.
+         */
+        get: operations["runs_mine"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{run_id}": {
         parameters: {
             query?: never;
@@ -1383,6 +1404,27 @@ export interface paths {
          * @description Acts on the preview that waits. `suggested_changes` start the next run at once, if an editor sends them.
          */
         post: operations["reviews_reject"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/segments/{segment_id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restore a deleted segment (editor)
+         * @description For 46 hours after it was deleted: back to where it was, with its texts, assets and versions. What was generating
+         *     or waiting for a decision then stays cancelled.
+         */
+        post: operations["segments_restore"];
         delete?: never;
         options?: never;
         head?: never;
@@ -4295,6 +4337,11 @@ export interface components {
              * @description The user's subject at the identity provider.
              */
             user_id: string;
+            /**
+             * Waiting Reviews
+             * @description How many previews wait for a decision in all your projects: GET /runs?status=preview_ready.
+             */
+            waiting_reviews: number;
         };
         /**
          * Member
@@ -7069,6 +7116,11 @@ export interface components {
              * @example 01980000-0000-7000-8000-000000000001
              */
             episode_id: string;
+            /**
+             * Episode Title
+             * @description The title of its episode.
+             */
+            episode_title: string;
             /** @description The reason of the failure; null: it has not failed. */
             error: components["schemas"]["Failure"] | null;
             /**
@@ -7137,6 +7189,11 @@ export interface components {
              * @example 01980000-0000-7000-8000-000000000001
              */
             project_id: string;
+            /**
+             * Project Name
+             * @description The name of its project.
+             */
+            project_name: string;
             /**
              * Provider
              * @description The provider, such as animatic or replicate.
@@ -9573,6 +9630,17 @@ export interface components {
         };
         /** @description stale: Changed by someone else */
         stale: {
+            headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description storage-full: The project's storage is used up */
+        "storage-full": {
             headers: {
                 RateLimit: components["headers"]["RateLimit"];
                 "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
@@ -13568,6 +13636,65 @@ export interface operations {
             503: components["responses"]["unavailable"];
         };
     };
+    runs_mine: {
+        parameters: {
+            query?: {
+                /** @description Items per page. */
+                limit?: number;
+                /** @description The `next_cursor` of the previous page. */
+                cursor?: string;
+                /** @description Only items created after this time. */
+                created_after?: string;
+                /** @description Only items created before this time. */
+                created_before?: string;
+                /** @description Only those with this kind; a comma means OR. */
+                kind?: string;
+                /** @description Only those with this status; a comma means OR. */
+                status?: string;
+                /** @description Only those with this provider; a comma means OR. */
+                provider?: string;
+                /** @description Only those with this project id; a comma means OR. */
+                project_id?: string;
+                /** @description Only those with this episode id; a comma means OR. */
+                episode_id?: string;
+                /** @description Only those with this segment id; a comma means OR. */
+                segment_id?: string;
+                /** @description Only those with this asset id; a comma means OR. */
+                asset_id?: string;
+                /** @description Only those with this batch id; a comma means OR. */
+                batch_id?: string;
+                /** @description Only those with this run id; a comma means OR. */
+                run_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunList"];
+                };
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not-found"];
+            405: components["responses"]["method-not-allowed"];
+            406: components["responses"]["not-acceptable"];
+            422: components["responses"]["invalid"];
+            429: components["responses"]["rate-limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable"];
+        };
+    };
     runs_run: {
         parameters: {
             query?: never;
@@ -14081,6 +14208,50 @@ export interface operations {
             410: components["responses"]["gone"];
             413: components["responses"]["storage-full.too-large"];
             415: components["responses"]["unsupported-media-type"];
+            422: components["responses"]["idempotency-mismatch.invalid"];
+            429: components["responses"]["rate-limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable"];
+        };
+    };
+    segments_restore: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repeat of the request within 24 hours gets the first response, with `Idempotency-Replayed: true`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description The id of a segment. */
+                segment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    /** @description The revision, for If-Match: counts human edits only. Snapshots add a mark of their content. */
+                    ETag?: string;
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Segment"];
+                };
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not-found"];
+            405: components["responses"]["method-not-allowed"];
+            406: components["responses"]["not-acceptable"];
+            409: components["responses"]["idempotency-in-flight.invalid-state"];
+            410: components["responses"]["gone"];
+            413: components["responses"]["storage-full"];
             422: components["responses"]["idempotency-mismatch.invalid"];
             429: components["responses"]["rate-limited"];
             500: components["responses"]["internal"];

@@ -13,7 +13,7 @@ import { CommandsProvider, PaletteButton } from "./commands";
 import { AppProvider, useApp, useWords } from "./context";
 import { Refused } from "./Refused";
 import { routes } from "./routes";
-import { useInbox } from "./useInbox";
+import { useWaitingCount } from "./useInbox";
 
 const episodeScreen = () => import("../screens/episode/EpisodeScreen");
 // The code of the episode that is opened first comes beside the first answers, not after them.
@@ -192,7 +192,7 @@ function SettingsLink() {
 
 function InboxLink({ current }: { readonly current: "page" | undefined }) {
   const words = useWords();
-  const waiting = useInbox().data?.length ?? 0;
+  const waiting = useWaitingCount();
   useEffect(() => {
     document.title = waiting > 0 ? `(${waiting}) ${words.retake}` : words.retake;
   }, [waiting, words]);

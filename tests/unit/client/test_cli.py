@@ -90,6 +90,8 @@ def run(*arguments: str) -> Any:
         (["review", "x", "--accept", "--suggest", "y"], 2, "Changes need a rejection."),
         (["review", "x", "--rating", "3"], 2, "needs a decision"),
         (["review", "--all"], 2, "--all needs a decision."),
+        (["review", "x", "--all-projects"], 2, "--all-projects neither decides"),
+        (["review", "--all-projects", "--project", "p"], 2, "--all-projects neither decides"),
         (["review", "x", "--all", "--accept"], 2, "RUN and --all exclude each other."),
         (["review", "--all", "--accept", "--variant", "1"], 2, "A variant is chosen by accepting one run."),
         (["review", "x", "--reject", "--variant", "1"], 2, "A variant is chosen by accepting one run."),

@@ -174,4 +174,12 @@ async def me(context: SignedIn, work: Snapshot) -> Response:
         spent_since=used.month,
     )
     identity = context.identity
-    return json_response(Me(user_id=identity.user_id, name=identity.name, scopes=list(identity.scopes), quotas=quotas))
+    return json_response(
+        Me(
+            user_id=identity.user_id,
+            name=identity.name,
+            scopes=list(identity.scopes),
+            quotas=quotas,
+            waiting_reviews=await work.queries.waiting_reviews(),
+        )
+    )

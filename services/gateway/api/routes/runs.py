@@ -30,6 +30,17 @@ _LONG: Final[dict[str, Any]] = {"status": 202, "also": {200: "The work at rest, 
 
 
 @router.get(
+    "/runs",
+    **answers(RunList, filters="kind status provider project_id episode_id segment_id asset_id batch_id run_id"),
+    summary="The runs of all your projects",
+)
+async def mine(page: Paging, work: Snapshot) -> Response:
+    """Newest first, each with the names of its project and episode. With `status=preview_ready`: all that waits for a
+    decision."""
+    return json_response(await work.queries.my_runs(page))
+
+
+@router.get(
     "/projects/{project_id}/runs",
     **answers(RunList, filters="kind status provider episode_id segment_id asset_id batch_id run_id"),
     summary="A project's runs",

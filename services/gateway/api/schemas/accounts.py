@@ -59,6 +59,9 @@ class Me(Resource):
     name: str = Field(description="The user's display name.")
     scopes: list[str] = Field(description="What the credentials allow: a session can only read.")
     quotas: Quota = Field(description="The quotas of the authenticated user.")
+    waiting_reviews: int = Field(
+        description="How many previews wait for a decision in all your projects: GET /runs?status=preview_ready."
+    )
 
 
 class Token(Resource):

@@ -62,7 +62,9 @@ class Run(Dated):
 
     id: Id
     project_id: Id
+    project_name: str = Field(description="The name of its project.")
     episode_id: Id
+    episode_title: str = Field(description="The title of its episode.")
     asset_id: Id
     segment_id: Id | None = Field(description="The segment; null: the asset belongs to the episode, such as music.")
     segment_number: int | None = Field(

@@ -20,11 +20,11 @@ export function InboxScreen() {
       {inbox.error ? <Refused error={inbox.error} onAgain={inbox.refetch} automatic /> : null}
       {inbox.data?.length === 0 ? <Empty title={words.nothingWaits} hint={words.nothingWaitsHint} /> : null}
       <ol className={css.queue}>
-        {(inbox.data ?? []).map(({ run, project }) => (
+        {(inbox.data ?? []).map((run) => (
           <li key={run.id}>
             <Link
               className={css.entry}
-              href={routes.episode(project.id, run.episode_id, {
+              href={routes.episode(run.project_id, run.episode_id, {
                 s: run.segment_id ?? undefined,
                 k: run.kind,
                 review: run.id,
@@ -39,7 +39,7 @@ export function InboxScreen() {
                 <b>{run.label}</b>
                 <br />
                 <span className={ui.hint} dir="auto">
-                  {project.name}
+                  {run.project_name} · {run.episode_title}
                 </span>
               </span>
               <span>

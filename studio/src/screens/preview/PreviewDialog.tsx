@@ -169,8 +169,8 @@ export function PreviewDialog({ run, opened, onClose, onRegenerate }: PreviewDia
 
   const inbox = useInbox().data ?? [];
   const goTo = (step: 1 | -1) => {
-    const at = inbox.findIndex((w) => w.run.id === runId);
-    const next = inbox[at < 0 ? 0 : (at + step + inbox.length) % inbox.length]?.run;
+    const at = inbox.findIndex((run) => run.id === runId);
+    const next = inbox[at < 0 ? 0 : (at + step + inbox.length) % inbox.length];
     if (next === undefined || next.id === runId) return;
     navigate(
       routes.episode(next.project_id, next.episode_id, {
