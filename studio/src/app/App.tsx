@@ -13,6 +13,7 @@ import { CommandsProvider, PaletteButton } from "./commands";
 import { AppProvider, useApp, useWords } from "./context";
 import { Refused } from "./Refused";
 import { routes } from "./routes";
+import { Trail } from "./Trail";
 import { useWaitingCount } from "./useInbox";
 
 const episodeScreen = () => import("../screens/episode/EpisodeScreen");
@@ -86,6 +87,7 @@ function Shell() {
       <Header />
       <main className={css.main}>
         <SignInGate>
+          <Trail />
           <Suspense fallback={<Skeleton page label={words.loading} lines={8} />}>
             <Switch>
               <Route path="/">

@@ -20,6 +20,18 @@ export const routes = {
   signIn: () => "/sign-in",
 } as const;
 
+export interface Place {
+  readonly projectId: string;
+  /** Of the episode that the screen is about, unless it is the episode's own. */
+  readonly episodeId: string | undefined;
+}
+
+/** What a screen lies in; null: in nothing, or it is the project's own. */
+export function placeOf(path: string): Place | null {
+  const [, projectId, episodeId, screen] = /^\/p\/([^/]+)\/(?:e\/([^/]+)(?:\/(.+))?|.+)$/.exec(path) ?? [];
+  return projectId === undefined ? null : { projectId, episodeId: screen ? episodeId : undefined };
+}
+
 export interface SignInSearch {
   /** Why nobody was signed in, as the gateway says. */
   readonly refused: string | null;

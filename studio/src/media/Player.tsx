@@ -366,7 +366,7 @@ function VideoPlayer({
           <ChevronRight size={16} aria-hidden />
         </Button>
         <span className={css.time}>
-          <span ref={counter} /> / {timecode(duration, fps)}
+          <span ref={counter} /> <span className={css.total}>/ {timecode(duration, fps)}</span>
         </span>
         {range ? (
           <Button look="quiet" title="\" onClick={() => setRange(null)}>

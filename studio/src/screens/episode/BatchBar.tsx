@@ -86,7 +86,6 @@ export function BatchBar({ onOpen }: BatchBarProps) {
         value={batch.approved}
         aria-label={words.batch}
       />
-      {batch.failed > 0 ? <Failed onOpen={onOpen} /> : null}
       {mayEdit ? (
         <span className={ui.row}>
           {batch.status === "paused" ? (
@@ -104,6 +103,7 @@ export function BatchBar({ onOpen }: BatchBarProps) {
           </Button>
         </span>
       ) : null}
+      {batch.failed > 0 ? <Failed onOpen={onOpen} /> : null}
     </section>
   );
 }

@@ -54,13 +54,13 @@ export function CompileBar() {
     }
   };
   return (
-    <section className={css.bar} aria-label={words.compile}>
+    <section className={`${css.bar} ${css.compile}`} aria-label={words.compile}>
       {atLeast(role, "editor") ? (
         <>
           <label className={ui.row}>
             {words.transition}
             <select value={style} onChange={(e) => setStyle(e.currentTarget.value as typeof style)}>
-              <option value="">–</option>
+              <option value="">{words.asSegmentsSay}</option>
               {STYLES.map((s) => (
                 <option key={s} value={s}>
                   {words.transitions[s]}
@@ -81,7 +81,7 @@ export function CompileBar() {
           <SoundOptions sound={sound} onChange={setSound} />
         </>
       ) : null}
-      <span className={ui.hint}>
+      <span className={`${ui.hint} ${css.plan}`}>
         {missing.length > 0 && !nothing ? words.leavesOut(missing.join(", ")) : null}
       </span>
       {running ? (
@@ -98,7 +98,9 @@ export function CompileBar() {
       ) : film?.status === "failed" ? (
         <span data-tone="bad">{film.message}</span>
       ) : (
-        <Link href={routes.film(projectId, episodeId)}>{words.film}</Link>
+        <Link className={`${ui.button} ${ui.quiet}`} href={routes.film(projectId, episodeId)}>
+          {words.film}
+        </Link>
       )}
       {atLeast(role, "editor") && !nothing && !running ? (
         <About

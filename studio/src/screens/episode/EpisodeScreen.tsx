@@ -143,10 +143,12 @@ function Episode() {
             <Stage segment={segment} tab={tab} />
           )}
         </div>
+        <div className={css.dock}>
+          <Timeline selected={selectedId} onSelect={(s) => go({ s })} />
+        </div>
         <Inspector segment={segment} musicId={musicId} tab={tab} onTab={(k) => go({ k })} onReview={review} />
+        <CompileBar />
       </div>
-      <Timeline selected={selectedId} onSelect={(s) => go({ s })} />
-      <CompileBar />
       {reviewed?.episode_id === episodeId ? (
         <PreviewDialog
           key={reviewed.id}

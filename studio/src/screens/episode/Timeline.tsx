@@ -1,6 +1,6 @@
 /** The segments in film order: what each shows, its state, and how to move it. */
 
-import { GripVertical, Plus } from "lucide-react";
+import { ArrowLeftRight, GripVertical, Plus } from "lucide-react";
 import { type KeyboardEvent, memo, useCallback, useRef, useState } from "react";
 import type { Schemas } from "../../api/client";
 import { Problem } from "../../api/problems";
@@ -141,12 +141,14 @@ export function Timeline({ selected, onSelect }: TimelineProps) {
           />
         ))}
       </ol>
-      {mayEdit ? (
-        <Button className={css.add} onClick={() => void add()}>
-          <Plus size={16} aria-hidden /> {words.addSegment}
-        </Button>
-      ) : null}
-      <Total order={order} />
+      <div className={css.end}>
+        {mayEdit ? (
+          <Button onClick={() => void add()}>
+            <Plus size={16} aria-hidden /> {words.addSegment}
+          </Button>
+        ) : null}
+        <Total order={order} />
+      </div>
     </section>
   );
 }
@@ -166,7 +168,7 @@ function Total({ order }: { readonly order: readonly string[] }) {
     return sum + (segment?.duration ?? segment?.target_duration ?? 0);
   }, 0);
   return (
-    <p className={css.total}>
+    <p>
       {words.total} {clock(seconds)}
     </p>
   );
@@ -285,8 +287,14 @@ const Card = memo(function Card(props: CardProps) {
               ))}
             </select>
           ) : (
-            <Button look="quiet" className={css.moveButton} onClick={() => setMoving(true)}>
-              {words.moveTo}
+            <Button
+              look="quiet"
+              className={css.moveButton}
+              aria-label={words.moveTo}
+              title={words.moveTo}
+              onClick={() => setMoving(true)}
+            >
+              <ArrowLeftRight size={14} aria-hidden />
             </Button>
           )}
         </div>

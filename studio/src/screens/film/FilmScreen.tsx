@@ -71,7 +71,7 @@ export function FilmScreen({
       ) : null}
       {!film && !making ? <Empty title={words.noFilm} hint={words.noFilmHint} /> : null}
       {film ? (
-        <>
+        <div className={css.film}>
           <Player
             key={film.id}
             words={words}
@@ -89,70 +89,72 @@ export function FilmScreen({
               captions: film.captions_url,
             }}
           />
-          <div className={ui.row}>
-            {film.output_duration !== null ? <span>{clock(film.output_duration)}</span> : null}
-            {film.resolution ? <span>{film.resolution}</span> : null}
-            {film.output_file_size !== null ? <span>{bytes(film.output_file_size, language)}</span> : null}
-            {film.loudness_lufs !== null ? (
-              <span>
-                {words.loudness} {film.loudness_lufs.toFixed(1)} LUFS
-              </span>
+          <div className={css.about}>
+            <div className={`${ui.row} ${css.facts}`}>
+              {film.output_duration !== null ? <span>{clock(film.output_duration)}</span> : null}
+              {film.resolution ? <span>{film.resolution}</span> : null}
+              {film.output_file_size !== null ? <span>{bytes(film.output_file_size, language)}</span> : null}
+              {film.loudness_lufs !== null ? (
+                <span>
+                  {words.loudness} {film.loudness_lufs.toFixed(1)} LUFS
+                </span>
+              ) : null}
+            </div>
+            <div className={ui.row}>
+              {film.output_video_url ? (
+                <a className={`${ui.button} ${ui.primary}`} href={asDownload(film.output_video_url)} download>
+                  {words.download} MP4
+                </a>
+              ) : null}
+              {film.captions_url ? (
+                <a className={ui.button} href={asDownload(film.captions_url)} download>
+                  WebVTT
+                </a>
+              ) : null}
+              {film.subtitles_url ? (
+                <a className={ui.button} href={asDownload(film.subtitles_url)} download>
+                  SRT
+                </a>
+              ) : null}
+              {film.timeline_url ? (
+                <a className={ui.button} href={asDownload(film.timeline_url)} download>
+                  OTIO
+                </a>
+              ) : null}
+            </div>
+            {film.chapters.length > 0 ? (
+              <section aria-label={words.chapters}>
+                <h2>{words.chapters}</h2>
+                <ol className={css.chapters}>
+                  {film.chapters.map((chapter) => (
+                    <li key={`${chapter.start} ${chapter.title}`}>
+                      <Button look="quiet" onClick={() => setSeek({ seconds: chapter.start })}>
+                        <span className={ui.hint}>{clock(chapter.start)}</span>{" "}
+                        <span dir="auto">{chapter.title}</span>
+                      </Button>
+                    </li>
+                  ))}
+                </ol>
+              </section>
+            ) : null}
+            {film.left_out.length > 0 ? (
+              <Notice tone="warn">{words.leftOut(film.left_out.length)}</Notice>
+            ) : null}
+            <Stars label={words.rating} value={film.rating} onChange={(rating) => void rate(rating)} />
+            {film.warnings.length > 0 ? (
+              <details>
+                <summary>
+                  {words.warnings} ({film.warnings.length})
+                </summary>
+                <ul className={css.warnings}>
+                  {film.warnings.map((warning) => (
+                    <li key={String(warning)}>{String(warning)}</li>
+                  ))}
+                </ul>
+              </details>
             ) : null}
           </div>
-          <div className={ui.row}>
-            {film.output_video_url ? (
-              <a className={`${ui.button} ${ui.primary}`} href={asDownload(film.output_video_url)} download>
-                {words.download} MP4
-              </a>
-            ) : null}
-            {film.captions_url ? (
-              <a className={ui.button} href={asDownload(film.captions_url)} download>
-                WebVTT
-              </a>
-            ) : null}
-            {film.subtitles_url ? (
-              <a className={ui.button} href={asDownload(film.subtitles_url)} download>
-                SRT
-              </a>
-            ) : null}
-            {film.timeline_url ? (
-              <a className={ui.button} href={asDownload(film.timeline_url)} download>
-                OTIO
-              </a>
-            ) : null}
-          </div>
-          {film.chapters.length > 0 ? (
-            <section aria-label={words.chapters}>
-              <h2>{words.chapters}</h2>
-              <ol className={css.chapters}>
-                {film.chapters.map((chapter) => (
-                  <li key={`${chapter.start} ${chapter.title}`}>
-                    <Button look="quiet" onClick={() => setSeek({ seconds: chapter.start })}>
-                      <span className={ui.hint}>{clock(chapter.start)}</span>{" "}
-                      <span dir="auto">{chapter.title}</span>
-                    </Button>
-                  </li>
-                ))}
-              </ol>
-            </section>
-          ) : null}
-          {film.left_out.length > 0 ? (
-            <Notice tone="warn">{words.leftOut(film.left_out.length)}</Notice>
-          ) : null}
-          <Stars label={words.rating} value={film.rating} onChange={(rating) => void rate(rating)} />
-          {film.warnings.length > 0 ? (
-            <details>
-              <summary>
-                {words.warnings} ({film.warnings.length})
-              </summary>
-              <ul className={css.warnings}>
-                {film.warnings.map((warning) => (
-                  <li key={String(warning)}>{String(warning)}</li>
-                ))}
-              </ul>
-            </details>
-          ) : null}
-        </>
+        </div>
       ) : null}
       {made.length > 1 ? (
         <section>

@@ -1,6 +1,6 @@
 /** Photographs, a script or a film become an episode. Each file is sent with its progress and refused by name. */
 
-import { type DragEvent, useRef, useState } from "react";
+import { type DragEvent, useEffect, useRef, useState } from "react";
 import { useLocation } from "wouter";
 import type { Api, Schemas } from "../../api/client";
 import { idempotencyKey } from "../../api/client";
@@ -102,6 +102,14 @@ export function ImportScreen({ projectId }: { readonly projectId: string }) {
         onDrop={drop}
       >
         <p>{words.importHint}</p>
+        <ul className={css.kinds}>
+          {(["photographs", "script", "film"] as const).map((kind) => (
+            <li key={kind}>
+              <b>{words.importKinds[kind].name}</b>
+              <span className={ui.hint}>{words.importKinds[kind].becomes}</span>
+            </li>
+          ))}
+        </ul>
         <input
           ref={chooser}
           type="file"
@@ -120,8 +128,11 @@ export function ImportScreen({ projectId }: { readonly projectId: string }) {
       <ol className={css.files}>
         {items.map((item, index) => (
           <li key={item.id} className={css.file}>
-            <span dir="auto">
-              {item.file.name} <span className={ui.hint}>{bytes(item.file.size, language)}</span>
+            <span className={css.name} dir="auto">
+              {item.kind === "photograph" && item.problem === null ? <Thumbnail file={item.file} /> : null}
+              <span>
+                {item.file.name} <span className={ui.hint}>{bytes(item.file.size, language)}</span>
+              </span>
             </span>
             <span>
               {item.problem ? (
@@ -190,6 +201,18 @@ export function ImportScreen({ projectId }: { readonly projectId: string }) {
       ) : null}
     </div>
   );
+}
+
+/** A photograph as it is on this machine. */
+function Thumbnail({ file }: { readonly file: File }) {
+  const [url, setUrl] = useState<string | null>(null);
+  useEffect(() => {
+    const made = URL.createObjectURL(file);
+    setUrl(made);
+    return () => URL.revokeObjectURL(made);
+  }, [file]);
+  // What the browser cannot show (HEIC, RAW) the gateway may still take.
+  return url ? <img className={css.thumbnail} src={url} alt="" onError={() => setUrl(null)} /> : null;
 }
 
 async function begin(

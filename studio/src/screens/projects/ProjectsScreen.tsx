@@ -7,10 +7,14 @@ import { idempotencyKey } from "../../api/client";
 import { useApp, useWords } from "../../app/context";
 import { Refused } from "../../app/Refused";
 import { routes } from "../../app/routes";
+import { useInbox } from "../../app/useInbox";
 import { bytes } from "../../language/format";
 import { Button, Dialog, Empty, Notice, Skeleton, TextField, ui } from "../../ui/ui";
 import { atLeast } from "../roles";
 import css from "./projects.module.css";
+
+/** So many projects show pictures: each asks for its episodes. */
+const POSTERS = 24;
 
 export function ProjectsScreen() {
   const words = useWords();
@@ -45,15 +49,21 @@ export function ProjectsScreen() {
       {projects.error ? <Refused error={projects.error} onAgain={projects.refetch} automatic /> : null}
       {projects.data?.length === 0 ? <Empty title={words.noProjects} hint={words.noProjectsHint} /> : null}
       <ul className={css.grid}>
-        {(projects.data ?? []).map((project) => (
+        {(projects.data ?? []).map((project, n) => (
           <li key={project.id} className={css.card}>
             <Link href={routes.project(project.id)} className={css.link}>
+              {n < POSTERS ? <Posters projectId={project.id} /> : null}
               <b dir="auto">{project.name}</b>
               <span className={ui.hint} dir="auto">
                 {project.description}
               </span>
-              <span className={ui.hint}>
-                {words.bytes}: {bytes(project.bytes, language)}
+              <span className={css.foot}>
+                <Waits projectId={project.id} />
+                {project.bytes > 0 ? (
+                  <span className={ui.hint}>
+                    {words.bytes}: {bytes(project.bytes, language)}
+                  </span>
+                ) : null}
               </span>
             </Link>
           </li>
@@ -61,6 +71,37 @@ export function ProjectsScreen() {
       </ul>
     </div>
   );
+}
+
+/** The first pictures of a project's episodes. */
+function Posters({ projectId }: { readonly projectId: string }) {
+  const words = useWords();
+  const { api } = useApp();
+  const episodes = useQuery({
+    queryKey: ["episodes", projectId],
+    queryFn: async () =>
+      (
+        await api.GET("/api/v1/projects/{project_id}/episodes", {
+          params: { path: { project_id: projectId } },
+        })
+      ).data?.data ?? [],
+  });
+  const urls = (episodes.data ?? []).flatMap((e) => e.thumbnail_url ?? []).slice(0, 3);
+  return (
+    <span className={css.posters} data-count={urls.length}>
+      {urls.map((url) => (
+        <img key={url} src={url} alt="" loading="lazy" />
+      ))}
+      {episodes.data?.length === 0 ? <span className={css.none}>{words.noEpisodes}</span> : null}
+    </span>
+  );
+}
+
+/** How many previews of a project wait for a decision. */
+function Waits({ projectId }: { readonly projectId: string }) {
+  const words = useWords();
+  const waiting = (useInbox().data ?? []).filter((w) => w.project_id === projectId).length;
+  return waiting > 0 ? <span className={css.waits}>{words.waits(waiting)}</span> : null;
 }
 
 export function EpisodesScreen({ projectId }: { readonly projectId: string }) {
@@ -93,8 +134,14 @@ export function EpisodesScreen({ projectId }: { readonly projectId: string }) {
       <header className={`${ui.row} ${ui.spread}`}>
         <h1 dir="auto">{project.data?.name ?? "…"}</h1>
         <span className={ui.row}>
-          <Link href={routes.activity(projectId)}>{words.activity}</Link>
-          {mayEdit ? <Link href={routes.importing(projectId)}>{words.importTitle}</Link> : null}
+          <Link className={`${ui.button} ${ui.quiet}`} href={routes.activity(projectId)}>
+            {words.activity}
+          </Link>
+          {mayEdit ? (
+            <Link className={ui.button} href={routes.importing(projectId)}>
+              {words.importTitle}
+            </Link>
+          ) : null}
           {mayEdit ? (
             <NewDialog
               label={words.newEpisode}

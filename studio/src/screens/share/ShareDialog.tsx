@@ -90,53 +90,55 @@ function ShareDialog({ onClose }: { readonly onClose: () => void }) {
     });
   return (
     <Dialog title={words.share} onClose={onClose}>
-      <p className={ui.hint}>{words.shareHint}</p>
-      <form className={ui.stack} onSubmit={create}>
-        <TextField
-          label={words.shareLabel}
-          hint={words.shareLabelHint}
-          name="label"
-          maxLength={100}
-          required
-        />
-        <div className={ui.fields}>
-          <SelectField label={words.role} name="role" defaultValue="viewer">
-            {ROLES.map((r) => (
-              <option key={r} value={r}>
-                {words.roles[r]}: {words.roleMay[r]}
-              </option>
-            ))}
-          </SelectField>
-          <SelectField label={words.shareLife} name="days" defaultValue="7">
-            {DAYS.map((days) => (
-              <option key={days} value={days}>
-                {words.days(days)}
-              </option>
-            ))}
-          </SelectField>
-        </div>
-        {problem ? (
-          <Notice tone="bad" assertive>
-            {problem}
-          </Notice>
-        ) : null}
-        <div className={ui.row}>
-          <Button type="submit" look="primary" disabledReason={sending ? words.loading : null}>
-            {words.shareCreate}
-          </Button>
-          <Button onClick={onClose}>{words.close}</Button>
-        </div>
-      </form>
-      {made ? <MadeLink url={made} /> : null}
-      <h3>{words.shareOpen}</h3>
-      {shares.isPending ? <Skeleton label={words.loading} lines={2} /> : null}
-      {shares.error ? <Notice tone="bad">{shares.error.message}</Notice> : null}
-      {shares.data?.length === 0 ? <p className={ui.hint}>{words.shareNone}</p> : null}
-      <ul className={ui.stack}>
-        {(shares.data ?? []).map((share) => (
-          <ShareRow key={share.id} share={share} onRevoke={() => revoke(share)} />
-        ))}
-      </ul>
+      <div className={ui.stack}>
+        <p className={ui.hint}>{words.shareHint}</p>
+        <form className={ui.stack} onSubmit={create}>
+          <TextField
+            label={words.shareLabel}
+            hint={words.shareLabelHint}
+            name="label"
+            maxLength={100}
+            required
+          />
+          <div className={ui.fields}>
+            <SelectField label={words.role} name="role" defaultValue="viewer">
+              {ROLES.map((r) => (
+                <option key={r} value={r}>
+                  {words.roles[r]}: {words.roleMay[r]}
+                </option>
+              ))}
+            </SelectField>
+            <SelectField label={words.shareLife} name="days" defaultValue="7">
+              {DAYS.map((days) => (
+                <option key={days} value={days}>
+                  {words.days(days)}
+                </option>
+              ))}
+            </SelectField>
+          </div>
+          {problem ? (
+            <Notice tone="bad" assertive>
+              {problem}
+            </Notice>
+          ) : null}
+          <div className={ui.row}>
+            <Button type="submit" look="primary" disabledReason={sending ? words.loading : null}>
+              {words.shareCreate}
+            </Button>
+            <Button onClick={onClose}>{words.close}</Button>
+          </div>
+        </form>
+        {made ? <MadeLink url={made} /> : null}
+        <h3>{words.shareOpen}</h3>
+        {shares.isPending ? <Skeleton label={words.loading} lines={2} /> : null}
+        {shares.error ? <Notice tone="bad">{shares.error.message}</Notice> : null}
+        {shares.data?.length === 0 ? <p className={ui.hint}>{words.shareNone}</p> : null}
+        <ul className={ui.stack}>
+          {(shares.data ?? []).map((share) => (
+            <ShareRow key={share.id} share={share} onRevoke={() => revoke(share)} />
+          ))}
+        </ul>
+      </div>
     </Dialog>
   );
 }
