@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from client.models.base import AssetKind, Model, Open, Problem, Resource
 
 
@@ -42,6 +44,8 @@ class Batch(Resource):
     current_segment: int | None = None
     failed_segments: list[int] = []
     message: str | None = None
+    message_code: str | None = None
+    message_args: dict[str, Any] = {}
     items: list[BatchItem] = []
     error: Problem | None = None
     compilation_job_id: str | None = None

@@ -28,6 +28,8 @@ class Event(Model):
     episode_id: str | None = None
     status: str | None = None
     message: str | None = None
+    message_code: str | None = None
+    message_args: dict[str, Any] = {}
     updated_at: datetime | None = None
 
 

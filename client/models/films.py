@@ -37,6 +37,8 @@ class Compilation(Resource):
     status: CompilationStatus
     progress: float = 0
     message: str | None = None
+    message_code: str | None = None
+    message_args: dict[str, Any] = {}
     output_video_url: str | None = None
     output_duration: float | None = Field(None, description="seconds")
     output_file_size: int | None = Field(None, description="bytes")

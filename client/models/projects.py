@@ -134,5 +134,7 @@ class FeedEntry(Model):
     step: str | None = None
     attempt: int | None = None
     message: str = ""
+    message_code: str | None = None
+    message_args: dict[str, Any] = {}
     run_status: str | None = None
     thumbnail_url: str | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from pydantic import Field
 
@@ -82,6 +83,8 @@ class Run(Resource):
     step: str | None = None
     percent: float | None = None
     message: str | None = None
+    message_code: str | None = None
+    message_args: dict[str, Any] = {}
     settings: Settings = {}
     provider: str | None = None
     versions: list[Version] = []

@@ -181,7 +181,7 @@ async def _save(
             batch.episode_id,
             updated_at,
             status=status.value,
-            text=news.text,
+            news=news,
             actor=batch.actor,
             batch_id=batch.batch_id,
             completed=counts.completed,

@@ -108,7 +108,7 @@ async def compile_episode(
             parts.episode_id,
             now,
             status="pending",
-            text=queued.text,
+            news=queued,
             actor=caller.actor,
             compilation_job_id=request.compilation_id,
             progress=0,

@@ -96,7 +96,7 @@ async def admit_run(store: Store, spec: RunSpec) -> str:
     )
     if not spec.held:
         await store.publish(asset.project_id, asset.owner_id, request, correlation_id=spec.correlation_id)
-        await store.log(requested_event(asset.project_id, request, news.text, now))
+        await store.log(requested_event(asset.project_id, request, news, now))
     return request.run_id
 
 

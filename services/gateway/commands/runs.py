@@ -142,7 +142,7 @@ async def send_held_run(store: Store, parent: Run, *, feedback: bool = False) ->
     news = requested_message(run.request, again=run.asset_committed, feedback=feedback)
     updated_at = await store.runs.save(run, run.state, now, held=False, **news.columns())
     await store.publish(run.project_id, run.owner_id, run.request)
-    await store.log(requested_event(run.project_id, run.request, news.text, updated_at))
+    await store.log(requested_event(run.project_id, run.request, news, updated_at))
     return True
 
 
@@ -190,7 +190,7 @@ async def _end_unsent(store: Store, run: Run, code: str, cause: str) -> None:
     }
     news = Message("run.failed", {"cause": cause, "recovery": error["recovery"]})
     updated_at = await store.runs.save(run, state, now, held=False, error=error, finished_at=now, **news.columns())
-    await store.log(run_event("failed", run, state.status, updated_at, news.text, Actor(kind="system"), error=error))
+    await store.log(run_event("failed", run, state.status, updated_at, news, Actor(kind="system"), error=error))
 
 
 async def reopen_run(store: Store, caller: Caller, run_id: str) -> StartedRun:

@@ -8,7 +8,7 @@ from typing import Any, assert_never
 from services.gateway.api.schemas.events import payload
 from services.gateway.domain.accounts import Caller
 from services.gateway.domain.event_log import StreamEvent
-from services.gateway.domain.messages import Message
+from services.gateway.domain.messages import Message, said
 from services.gateway.domain.runs import Run, RunState, RunStatus
 from shared.contracts.events.gateway import RegenerateRequested
 from shared.contracts.events.review import ReviewUpdated
@@ -22,7 +22,7 @@ def _event(name: str, project_id: str, episode_id: str | None, **data: Any) -> S
 
 
 def run_event(
-    name: str, run: Run, status: RunStatus, at: datetime, text: str | None, actor: Actor, **more: Any
+    name: str, run: Run, status: RunStatus, at: datetime, news: Message | None, actor: Actor, **more: Any
 ) -> StreamEvent:
     """An event about a run; `at` is the run's new `updated_at`."""
     return _event(
@@ -30,7 +30,7 @@ def run_event(
         run.project_id,
         run.episode_id,
         status=status.value,
-        message=text,
+        **said(news),
         actor=actor.model_dump(),
         updated_at=at,
         run_id=run.run_id,
@@ -49,7 +49,7 @@ def resource_event(
     at: datetime,
     *,
     status: str | None = None,
-    text: str | None = None,
+    news: Message | None = None,
     actor: Actor | None = None,
     **more: Any,
 ) -> StreamEvent:
@@ -59,7 +59,7 @@ def resource_event(
         project_id,
         episode_id,
         status=status,
-        message=text,
+        **said(news),
         actor=actor.model_dump() if actor else None,
         updated_at=at,
         **more,
@@ -109,14 +109,14 @@ def requested_message(request: RegenerateRequested, *, again: bool, feedback: bo
             assert_never(request.source)
 
 
-def requested_event(project_id: str, request: RegenerateRequested, text: str, at: datetime) -> StreamEvent:
+def requested_event(project_id: str, request: RegenerateRequested, news: Message, at: datetime) -> StreamEvent:
     """A run was sent to the generator."""
     return _event(
         "regenerate-requested",
         project_id,
         request.episode_id,
         status=RunStatus.REQUESTED.value,
-        message=text,
+        **said(news),
         actor=request.actor.model_dump(),
         updated_at=at,
         run_id=request.run_id,
@@ -170,7 +170,7 @@ def preview_event(
         run,
         state.status,
         at,
-        preview_message(run).text,
+        preview_message(run),
         run.actor,
         deadline=deadline,
         versions=versions,
@@ -184,7 +184,7 @@ def review_event(
     event: ReviewUpdated,
     deadline: datetime | None,
     *,
-    text: str | None = None,
+    news: Message | None = None,
     reason: str | None = None,
 ) -> StreamEvent:
     return run_event(
@@ -192,7 +192,7 @@ def review_event(
         run,
         status,
         at,
-        text,
+        news,
         Actor(kind="system"),
         change=event.change.value,
         deadline=deadline,

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 from services.gateway.domain.errors import Refusal
+from services.gateway.domain.messages import Message
 from shared.contracts.events.compiler import FilmState
 from shared.contracts.messages import message, problem_text
 from shared.contracts.values import Actor, Media, ObjectRef, Output, Transition, TransitionStyle
@@ -232,3 +233,8 @@ def _sentence(names: Sequence[str], reason: Reason) -> str:
     if len(names) > MAX_NAMED:
         shown = [*names[:MAX_NAMED], message("problem.segments_more", count=len(names) - MAX_NAMED)]
     return message(_OF_SEVERAL[reason], labels=", ".join(shown[:-1]), last=shown[-1])
+
+
+def film_message(code: str | None, cause: str | None) -> Message | None:
+    """`cause`: why it failed, if it has."""
+    return Message.stored(code, {"cause": cause} if cause else {})

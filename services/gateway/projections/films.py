@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from services.gateway.commands.stream_events import resource_event
+from services.gateway.domain.films import film_message
 from services.gateway.store.unit_of_work import Store
 from shared.contracts.events.compiler import FilmState, FilmUpdated
-from shared.contracts.messages import message
 
 _ENDED = (FilmState.COMPLETED, FilmState.FAILED, FilmState.CANCELLED)
 _MESSAGE_CODES = {
@@ -34,7 +34,7 @@ async def apply_film_updated(store: Store, event: FilmUpdated, at: datetime) -> 
             film.episode_id,
             updated_at,
             status=event.state.value,
-            text=message(code, cause=event.problem.cause if event.problem else ""),
+            news=film_message(code, event.problem.cause if event.problem else None),
             actor=film.actor,
             compilation_job_id=film.compilation_id,
             progress=event.progress,

@@ -10,11 +10,11 @@ from services.gateway.commands.segments import segment_assets
 from services.gateway.commands.stream_events import resource_event
 from services.gateway.commands.timeline import publish_timeline
 from services.gateway.domain.imports import Import
+from services.gateway.domain.messages import Message
 from services.gateway.domain.runs import Run
 from services.gateway.domain.segments import NewSegment
 from services.gateway.store.unit_of_work import Store
 from shared.contracts.events.generator import Failed, ImportReady, Progress
-from shared.contracts.messages import message
 from shared.contracts.values import Actor, AssetKind, SegmentType
 
 _ENDED = ("completed", "failed", "cancelled")
@@ -26,7 +26,6 @@ async def apply_import_progress(store: Store, event: Progress, at: datetime) -> 
         return
     percent = event.percent or 0.0
     await store.imports.save(row.import_id, at, status="processing", percent=percent, run_rev=event.run_rev)
-    text = message(event.message_code, **event.message_args)
     await store.log(
         resource_event(
             "progress",
@@ -34,7 +33,7 @@ async def apply_import_progress(store: Store, event: Progress, at: datetime) -> 
             row.episode_id,
             at,
             status="processing",
-            text=text,
+            news=Message(event.message_code, event.message_args),
             actor=row.actor,
             import_id=row.import_id,
             step=event.step,
@@ -56,7 +55,7 @@ async def apply_import_failed(store: Store, event: Failed, at: datetime) -> None
             row.episode_id,
             at,
             status=event.outcome,
-            text=event.problem.cause,
+            news=Message("import.failed", {"cause": event.problem.cause}),
             actor=row.actor,
             import_id=row.import_id,
             error=problem,

@@ -7,6 +7,7 @@ from typing import Any
 
 from services.gateway.commands.runs import approve_although_expired, drop_held_run, send_held_run
 from services.gateway.commands.stream_events import accepted_message, preview_event, preview_of, review_event, run_event
+from services.gateway.domain.messages import Message
 from services.gateway.domain.reviews import NewReview
 from services.gateway.domain.runs import ReviewState, Run, RunState, RunStatus, review_state_of
 from services.gateway.domain.timestamps import strictly_after
@@ -45,7 +46,7 @@ async def accept_run(
             run,
             RunStatus.ACCEPTED,
             updated_at,
-            news.text,
+            news,
             actor,
             version_id=version_id,
             review_id=review_id,
@@ -78,7 +79,7 @@ async def apply_rejected(store: Store, event: Rejected, at: datetime) -> None:
             run,
             state.status,
             updated_at,
-            message(code, **args),
+            Message(code, args),
             event.actor,
             version_id=event.version_id,
             review_id=review_id,
@@ -159,7 +160,7 @@ async def _apply_closed(store: Store, run: Run, state: RunState, event: ReviewUp
         return
     await store.versions.close(run, state, None, at)
     await store.runs.add_step(run, state.status, state.status, code, {}, run.attempt, at)
-    await store.log(review_event(run, state.status, updated_at, event, run.deadline, text=message(code)))
+    await store.log(review_event(run, state.status, updated_at, event, run.deadline, news=Message(code, {})))
     if state.status is RunStatus.CANCELLED:
         await drop_held_run(store, run, message("problem.asset_deleted"))
         await store.assets.release(run.asset_id, run.run_id, at)

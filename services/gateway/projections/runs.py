@@ -8,6 +8,7 @@ from typing import Any
 
 from services.gateway.commands.runs import drop_held_run
 from services.gateway.commands.stream_events import preview_event, preview_message, preview_of, run_event
+from services.gateway.domain.messages import Message
 from services.gateway.domain.runs import CANCELLABLE, GeneratorState, Run
 from services.gateway.domain.versions import version_status
 from services.gateway.projections.imports import apply_import_failed, apply_import_progress, import_run_ended
@@ -50,9 +51,9 @@ async def apply_progress(store: Store, event: Progress, at: datetime) -> None:
         await store.runs.add_step(
             run, event.state, event.step, event.message_code, event.message_args, event.attempt, at
         )
-    text = message(event.message_code, **event.message_args)
+    news = Message(event.message_code, event.message_args)
     await store.log(
-        run_event("progress", run, state.status, updated_at, text, run.actor, step=event.step, percent=event.percent)
+        run_event("progress", run, state.status, updated_at, news, run.actor, step=event.step, percent=event.percent)
     )
 
 
@@ -120,8 +121,8 @@ async def apply_failed(store: Store, event: Failed, at: datetime) -> None:
     await store.versions.close(run, state, None, at)
     await drop_held_run(store, run, message("problem.unsent_parent_ended"))
     await store.assets.release(run.asset_id, run.run_id, at)
-    text = message(code, **args).strip()
-    await store.log(run_event("failed", run, state.status, updated_at, text, Actor(kind="system"), error=problem))
+    news = Message(code, args)
+    await store.log(run_event("failed", run, state.status, updated_at, news, Actor(kind="system"), error=problem))
     if run.import_id:
         await import_run_ended(store, run, f"{run.label}: {event.problem.cause}")
     if run.live_batch_id:

@@ -8,6 +8,7 @@ from typing import Any
 
 from services.gateway.commands.stream_events import resource_event, run_event
 from services.gateway.domain.assets import Draft
+from services.gateway.domain.messages import Message
 from services.gateway.domain.run_parameters import MODEL
 from services.gateway.domain.runs import GeneratorState, Run
 from services.gateway.domain.versions import VersionStatus
@@ -15,7 +16,6 @@ from services.gateway.projections.imports import import_run_ended
 from services.gateway.projections.reviews import accept_run
 from services.gateway.store.unit_of_work import Store
 from shared.contracts.events.generator import Complete
-from shared.contracts.messages import message
 from shared.contracts.settings_resolver import PROMPT_CHANGES
 from shared.contracts.values import AssetKind, RunSource, SettingSource, Version
 
@@ -62,7 +62,9 @@ async def apply_complete(store: Store, event: Complete) -> None:
     if await store.assets.commit(run.asset_id, run.run_id, version.version_id, event.commit_seq, draft, at):
         await _update_episode(store, run, event)
     await store.log(
-        run_event("complete", run, state.status, updated_at, message(code), event.actor, version_id=version.version_id)
+        run_event(
+            "complete", run, state.status, updated_at, Message(code, {}), event.actor, version_id=version.version_id
+        )
     )
     if run.import_id:
         await import_run_ended(store, run, None)

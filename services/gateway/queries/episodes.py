@@ -17,10 +17,10 @@ from services.gateway.api.schemas.episodes import (
 from services.gateway.api.schemas.imports import Import
 from services.gateway.domain.batches import BatchStatus
 from services.gateway.domain.event_log import EventId, Place
+from services.gateway.domain.messages import Message, said
 from services.gateway.domain.paging import Page
 from services.gateway.queries.base import Filter, Row, failure
 from services.gateway.queries.segments import SegmentQueries
-from shared.contracts.messages import message
 
 _EPISODE: Final = """
     select t.*, s.epoch::text as epoch, p.seq as place, p.tag
@@ -175,7 +175,6 @@ def _item(row: Row) -> BatchItem:
 
 
 def _batch(row: Row, items: list[BatchItem]) -> Batch:
-    text = message(row["message_code"], **row["message_args"]) if row["message_code"] else None
     return Batch(
         id=row["batch_id"],
         project_id=row["project_id"],
@@ -193,7 +192,7 @@ def _batch(row: Row, items: list[BatchItem]) -> Batch:
         total=row["total"],
         current_segment=row["current_segment"],
         failed_segments=row["failed_segments"],
-        message=text,
+        **said(Message.stored(row["message_code"], row["message_args"])),
         items=items,
         compilation_job_id=row["compilation_id"],
         error=failure(row["error"]),

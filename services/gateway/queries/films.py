@@ -13,11 +13,12 @@ from services.gateway.api.schemas.films import (
     FilmSegment,
     FilmTransition,
 )
+from services.gateway.domain.films import film_message
+from services.gateway.domain.messages import said
 from services.gateway.domain.paging import Page
 from services.gateway.queries.base import Filter, QueryBase, Row, failure
 from services.gateway.queries.versions import resolution
 from shared.contracts.events.compiler import FilmState
-from shared.contracts.messages import message
 from shared.contracts.photosensitivity import film_photosensitivity_warning, flashes
 from shared.contracts.retention import FILMS_KEPT
 
@@ -59,7 +60,7 @@ class FilmQueries(QueryBase):
             batch_id=row["batch_id"],
             status=row["state"],
             progress=row["progress"],
-            message=message(row["message_code"], cause=error.cause if error else "") if row["message_code"] else None,
+            **said(film_message(row["message_code"], error.cause if error else None)),
             estimated_duration=row["estimated_duration_s"],
             queue_position=row["ahead"] + 1 if row["state"] == "pending" else None,
             gone=row["gone"],

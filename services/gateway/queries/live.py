@@ -9,12 +9,12 @@ from services.gateway.api.schemas.events import SnapshotBatch, SnapshotCompilati
 from services.gateway.domain.errors import not_found
 from services.gateway.domain.event_log import Place
 from services.gateway.domain.media import MediaFile
+from services.gateway.domain.messages import Message, said
 from services.gateway.domain.runs import ACTIVE
 from services.gateway.domain.shares import GUEST, is_guest
 from services.gateway.domain.timestamps import rfc3339
 from services.gateway.queries.base import QueryBase, Row
 from services.gateway.queries.films import GONE
-from shared.contracts.messages import message
 from shared.contracts.values import ObjectRef
 
 _PROJECT_IDS: Final = """
@@ -134,7 +134,7 @@ def _common(row: Row, status: str) -> dict[str, Any]:
         "project_id": row["project_id"],
         "episode_id": row["episode_id"],
         "status": status,
-        "message": message(row["message_code"], **row.get("message_args", {})) if row["message_code"] else None,
+        **said(Message.stored(row["message_code"], row.get("message_args"))),
         "actor": row["actor"],
         "updated_at": row["updated_at"],
     }

@@ -20,13 +20,13 @@ from services.gateway.api.schemas.projects import (
     UsageGroup,
 )
 from services.gateway.api.schemas.uploads import Upload
+from services.gateway.domain.messages import Message, said
 from services.gateway.domain.paging import Page
 from services.gateway.domain.runs import RunStatus
 from services.gateway.domain.settings import with_defaults, workflow_of
 from services.gateway.queries.base import Filter, QueryBase, Row
 from services.gateway.queries.metrics import TARGETS, review_metrics, targets_met
 from services.gateway.store.projects import STORED_BYTES
-from shared.contracts.messages import message
 from shared.contracts.values import AssetKind
 from shared.contracts.values import SpendCap as StoredCap
 
@@ -187,7 +187,7 @@ class ProjectQueries(QueryBase):
             step=row["step"],
             attempt=row["attempt"],
             run_status=row["status"],
-            message=message(row["message_code"], **row["message_args"]),
+            **said(Message(row["message_code"], row["message_args"])),
             thumbnail_url=poster,
             at=row["at"],
         )

@@ -8,12 +8,12 @@ from typing import Final
 
 from services.gateway.api.schemas.reviews import Review, ReviewList
 from services.gateway.api.schemas.runs import Run, RunList, Step
+from services.gateway.domain.messages import Message, said
 from services.gateway.domain.paging import Page
 from services.gateway.domain.runs import RunStatus
 from services.gateway.queries.base import Filter, Row, costs, failure
 from services.gateway.queries.versions import VersionQueries
 from shared.contracts.events.gateway import DecisionAction
-from shared.contracts.messages import message
 from shared.contracts.values import AssetKind
 
 SILENT: Final = timedelta(seconds=60)  # a worker tells of itself at least once a second while it works
@@ -146,7 +146,7 @@ class RunQueries(VersionQueries):
             status=row["status"],
             step=row["step"],
             percent=row["percent"],
-            message=self._said(row),
+            **said(self._news(row)),
             attempt=row["attempt"],
             steps=steps,
             directions=row["request"]["overrides"].get("directions"),
@@ -169,15 +169,15 @@ class RunQueries(VersionQueries):
             updated_at=row["updated_at"],
         )
 
-    def _said(self, row: Row) -> str | None:
+    def _news(self, row: Row) -> Message | None:
         """The run's own words, unless nobody has been heard of for too long."""
         quiet = self._now - (row["heard_at"] or row["created_at"])
         waits = row["held"] or row["step"] in ("waiting_for_limit", "retrying")  # and said for what
         if row["status"] in ("requested", "queued") and not waits and quiet > UNCLAIMED:
-            return message("run.no_worker")
+            return Message("run.no_worker", {})
         if row["status"] == "generating" and not waits and quiet > SILENT:
-            return message("run.silent_worker", since=row["heard_at"] or row["created_at"])
-        return message(row["message_code"], **row["message_args"]) if row["message_code"] else None
+            return Message("run.silent_worker", {"since": str(row["heard_at"] or row["created_at"])})
+        return Message.stored(row["message_code"], row["message_args"])
 
 
 def _step(row: Row) -> Step:
@@ -186,7 +186,7 @@ def _step(row: Row) -> Step:
         step=row["step"],
         attempt=row["attempt"],
         at=row["at"],
-        message=message(row["message_code"], **row["message_args"]),
+        **said(Message(row["message_code"], row["message_args"])),
     )
 
 

@@ -1977,6 +1977,23 @@ export interface components {
              */
             message: string | null;
             /**
+             * Message Args
+             * @description What stands in the message for `{name}`, by name.
+             * @default {}
+             * @example {
+             *       "kind": "video"
+             *     }
+             */
+            message_args?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Message Code
+             * @description The code of `message` in the catalogue of messages; several are joined by `+`; null: no message.
+             * @example run.rendering
+             */
+            message_code?: string | null;
+            /**
              * Mode
              * @description sequential: a segment starts when the previous one is accepted; parallel: several segments at the same time.
              * @enum {string}
@@ -2130,6 +2147,24 @@ export interface components {
              * @example Segment 1 completed! Ready for review.
              */
             message: string | null;
+            /**
+             * Message Args
+             * @description What stands in the message for `{name}`, by name.
+             * @default {}
+             * @example {
+             *       "kind": "video"
+             *     }
+             */
+            message_args: {
+                [key: string]: unknown;
+            };
+            /**
+             * Message Code
+             * @description The code of `message` in the catalogue of messages; several are joined by `+`; null: no message.
+             * @default null
+             * @example run.rendering
+             */
+            message_code: string | null;
             /**
              * Project Id
              * Format: uuid
@@ -2374,6 +2409,24 @@ export interface components {
              */
             message: string | null;
             /**
+             * Message Args
+             * @description What stands in the message for `{name}`, by name.
+             * @default {}
+             * @example {
+             *       "kind": "video"
+             *     }
+             */
+            message_args: {
+                [key: string]: unknown;
+            };
+            /**
+             * Message Code
+             * @description The code of `message` in the catalogue of messages; several are joined by `+`; null: no message.
+             * @default null
+             * @example run.rendering
+             */
+            message_code: string | null;
+            /**
              * Project Id
              * Format: uuid
              * @description UUIDv7, opaque.
@@ -2536,6 +2589,23 @@ export interface components {
              * @description What happens now, for users; null: nothing to say.
              */
             message: string | null;
+            /**
+             * Message Args
+             * @description What stands in the message for `{name}`, by name.
+             * @default {}
+             * @example {
+             *       "kind": "video"
+             *     }
+             */
+            message_args?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Message Code
+             * @description The code of `message` in the catalogue of messages; several are joined by `+`; null: no message.
+             * @example run.rendering
+             */
+            message_code?: string | null;
             /**
              * Output Duration
              * @description The duration of the film in seconds; null: not completed.
@@ -2737,6 +2807,24 @@ export interface components {
              * @example Segment 1 completed! Ready for review.
              */
             message: string | null;
+            /**
+             * Message Args
+             * @description What stands in the message for `{name}`, by name.
+             * @default {}
+             * @example {
+             *       "kind": "video"
+             *     }
+             */
+            message_args: {
+                [key: string]: unknown;
+            };
+            /**
+             * Message Code
+             * @description The code of `message` in the catalogue of messages; several are joined by `+`; null: no message.
+             * @default null
+             * @example run.rendering
+             */
+            message_code: string | null;
             /**
              * Project Id
              * Format: uuid
@@ -2965,6 +3053,24 @@ export interface components {
              * @example Segment 1 completed! Ready for review.
              */
             message: string | null;
+            /**
+             * Message Args
+             * @description What stands in the message for `{name}`, by name.
+             * @default {}
+             * @example {
+             *       "kind": "video"
+             *     }
+             */
+            message_args: {
+                [key: string]: unknown;
+            };
+            /**
+             * Message Code
+             * @description The code of `message` in the catalogue of messages; several are joined by `+`; null: no message.
+             * @default null
+             * @example run.rendering
+             */
+            message_code: string | null;
             /**
              * Next Run Id
              * @description The run that the decision started; null: none.
@@ -3531,6 +3637,23 @@ export interface components {
              */
             message: string;
             /**
+             * Message Args
+             * @description What stands in the message for `{name}`, by name.
+             * @default {}
+             * @example {
+             *       "kind": "video"
+             *     }
+             */
+            message_args?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Message Code
+             * @description The code of `message` in the catalogue of messages; several are joined by `+`; null: no message.
+             * @example run.rendering
+             */
+            message_code?: string | null;
+            /**
              * Run Id
              * Format: uuid
              * @description UUIDv7, opaque.
@@ -3769,6 +3892,24 @@ export interface components {
              * @example Segment 1 completed! Ready for review.
              */
             message: string | null;
+            /**
+             * Message Args
+             * @description What stands in the message for `{name}`, by name.
+             * @default {}
+             * @example {
+             *       "kind": "video"
+             *     }
+             */
+            message_args: {
+                [key: string]: unknown;
+            };
+            /**
+             * Message Code
+             * @description The code of `message` in the catalogue of messages; several are joined by `+`; null: no message.
+             * @default null
+             * @example run.rendering
+             */
+            message_code: string | null;
             /**
              * Output Duration
              * @description The duration of the film in seconds; null: not completed.
@@ -4065,6 +4206,24 @@ export interface components {
              */
             message: string | null;
             /**
+             * Message Args
+             * @description What stands in the message for `{name}`, by name.
+             * @default {}
+             * @example {
+             *       "kind": "video"
+             *     }
+             */
+            message_args: {
+                [key: string]: unknown;
+            };
+            /**
+             * Message Code
+             * @description The code of `message` in the catalogue of messages; several are joined by `+`; null: no message.
+             * @default null
+             * @example run.rendering
+             */
+            message_code: string | null;
+            /**
              * Project Id
              * Format: uuid
              * @description UUIDv7, opaque.
@@ -4109,6 +4268,24 @@ export interface components {
              * @example Segment 1 completed! Ready for review.
              */
             message: string | null;
+            /**
+             * Message Args
+             * @description What stands in the message for `{name}`, by name.
+             * @default {}
+             * @example {
+             *       "kind": "video"
+             *     }
+             */
+            message_args: {
+                [key: string]: unknown;
+            };
+            /**
+             * Message Code
+             * @description The code of `message` in the catalogue of messages; several are joined by `+`; null: no message.
+             * @default null
+             * @example run.rendering
+             */
+            message_code: string | null;
             /**
              * Percent
              * @description 0 to 100.
@@ -4165,6 +4342,24 @@ export interface components {
              * @example Segment 1 completed! Ready for review.
              */
             message: string | null;
+            /**
+             * Message Args
+             * @description What stands in the message for `{name}`, by name.
+             * @default {}
+             * @example {
+             *       "kind": "video"
+             *     }
+             */
+            message_args: {
+                [key: string]: unknown;
+            };
+            /**
+             * Message Code
+             * @description The code of `message` in the catalogue of messages; several are joined by `+`; null: no message.
+             * @default null
+             * @example run.rendering
+             */
+            message_code: string | null;
             /**
              * Project Id
              * Format: uuid
@@ -5926,6 +6121,24 @@ export interface components {
              */
             message: string | null;
             /**
+             * Message Args
+             * @description What stands in the message for `{name}`, by name.
+             * @default {}
+             * @example {
+             *       "kind": "video"
+             *     }
+             */
+            message_args: {
+                [key: string]: unknown;
+            };
+            /**
+             * Message Code
+             * @description The code of `message` in the catalogue of messages; several are joined by `+`; null: no message.
+             * @default null
+             * @example run.rendering
+             */
+            message_code: string | null;
+            /**
              * Project Id
              * Format: uuid
              * @description UUIDv7, opaque.
@@ -6545,6 +6758,24 @@ export interface components {
              */
             message: string | null;
             /**
+             * Message Args
+             * @description What stands in the message for `{name}`, by name.
+             * @default {}
+             * @example {
+             *       "kind": "video"
+             *     }
+             */
+            message_args: {
+                [key: string]: unknown;
+            };
+            /**
+             * Message Code
+             * @description The code of `message` in the catalogue of messages; several are joined by `+`; null: no message.
+             * @default null
+             * @example run.rendering
+             */
+            message_code: string | null;
+            /**
              * Parent Run Id
              * @description The rejected, failed or reopened run that it follows; null: none.
              */
@@ -6963,6 +7194,24 @@ export interface components {
              */
             message: string | null;
             /**
+             * Message Args
+             * @description What stands in the message for `{name}`, by name.
+             * @default {}
+             * @example {
+             *       "kind": "video"
+             *     }
+             */
+            message_args: {
+                [key: string]: unknown;
+            };
+            /**
+             * Message Code
+             * @description The code of `message` in the catalogue of messages; several are joined by `+`; null: no message.
+             * @default null
+             * @example run.rendering
+             */
+            message_code: string | null;
+            /**
              * Project Id
              * Format: uuid
              * @description UUIDv7, opaque.
@@ -7163,6 +7412,23 @@ export interface components {
              */
             message: string | null;
             /**
+             * Message Args
+             * @description What stands in the message for `{name}`, by name.
+             * @default {}
+             * @example {
+             *       "kind": "video"
+             *     }
+             */
+            message_args?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Message Code
+             * @description The code of `message` in the catalogue of messages; several are joined by `+`; null: no message.
+             * @example run.rendering
+             */
+            message_code?: string | null;
+            /**
              * Number
              * @description The number within its asset, from 1.
              */
@@ -7306,6 +7572,24 @@ export interface components {
              */
             message: string | null;
             /**
+             * Message Args
+             * @description What stands in the message for `{name}`, by name.
+             * @default {}
+             * @example {
+             *       "kind": "video"
+             *     }
+             */
+            message_args: {
+                [key: string]: unknown;
+            };
+            /**
+             * Message Code
+             * @description The code of `message` in the catalogue of messages; several are joined by `+`; null: no message.
+             * @default null
+             * @example run.rendering
+             */
+            message_code: string | null;
+            /**
              * Project Id
              * Format: uuid
              * @description UUIDv7, opaque.
@@ -7389,6 +7673,24 @@ export interface components {
              * @example Segment 1 completed! Ready for review.
              */
             message: string | null;
+            /**
+             * Message Args
+             * @description What stands in the message for `{name}`, by name.
+             * @default {}
+             * @example {
+             *       "kind": "video"
+             *     }
+             */
+            message_args: {
+                [key: string]: unknown;
+            };
+            /**
+             * Message Code
+             * @description The code of `message` in the catalogue of messages; several are joined by `+`; null: no message.
+             * @default null
+             * @example run.rendering
+             */
+            message_code: string | null;
             /**
              * Percent
              * @description From 0 to 100; null: unknown.
@@ -8280,6 +8582,24 @@ export interface components {
              */
             message: string | null;
             /**
+             * Message Args
+             * @description What stands in the message for `{name}`, by name.
+             * @default {}
+             * @example {
+             *       "kind": "video"
+             *     }
+             */
+            message_args: {
+                [key: string]: unknown;
+            };
+            /**
+             * Message Code
+             * @description The code of `message` in the catalogue of messages; several are joined by `+`; null: no message.
+             * @default null
+             * @example run.rendering
+             */
+            message_code: string | null;
+            /**
              * Project Id
              * Format: uuid
              * @description UUIDv7, opaque.
@@ -8329,6 +8649,24 @@ export interface components {
              * @example Segment 1 completed! Ready for review.
              */
             message: string | null;
+            /**
+             * Message Args
+             * @description What stands in the message for `{name}`, by name.
+             * @default {}
+             * @example {
+             *       "kind": "video"
+             *     }
+             */
+            message_args: {
+                [key: string]: unknown;
+            };
+            /**
+             * Message Code
+             * @description The code of `message` in the catalogue of messages; several are joined by `+`; null: no message.
+             * @default null
+             * @example run.rendering
+             */
+            message_code: string | null;
             /**
              * Output Duration
              * @description The duration of the film in seconds; null: not completed.
@@ -8421,6 +8759,24 @@ export interface components {
              * @example Segment 1 completed! Ready for review.
              */
             message: string | null;
+            /**
+             * Message Args
+             * @description What stands in the message for `{name}`, by name.
+             * @default {}
+             * @example {
+             *       "kind": "video"
+             *     }
+             */
+            message_args: {
+                [key: string]: unknown;
+            };
+            /**
+             * Message Code
+             * @description The code of `message` in the catalogue of messages; several are joined by `+`; null: no message.
+             * @default null
+             * @example run.rendering
+             */
+            message_code: string | null;
             /**
              * Percent
              * @description From 0 to 100; null: unknown.
@@ -8653,6 +9009,23 @@ export interface components {
              * @description A message for users, in one line.
              */
             message: string;
+            /**
+             * Message Args
+             * @description What stands in the message for `{name}`, by name.
+             * @default {}
+             * @example {
+             *       "kind": "video"
+             *     }
+             */
+            message_args?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Message Code
+             * @description The code of `message` in the catalogue of messages; several are joined by `+`; null: no message.
+             * @example run.rendering
+             */
+            message_code?: string | null;
             /**
              * State
              * @description The state that the run entered.

@@ -30,6 +30,8 @@ export interface Cell {
   readonly look: Look;
   readonly percent: number;
   readonly message: string;
+  readonly message_code: string | null;
+  readonly message_args: Readonly<Record<string, unknown>>;
   readonly recovery: string;
   readonly runId: string | null;
   readonly deadline: string | null;
@@ -45,6 +47,8 @@ export interface Work {
   readonly status: string;
   readonly percent: number | null;
   readonly message: string;
+  readonly message_code: string | null;
+  readonly message_args: Readonly<Record<string, unknown>>;
   readonly completed: number;
   readonly approved: number;
   readonly failed: number;
@@ -151,7 +155,7 @@ export function cellOf(asset: Schemas["Asset"], known?: Cell): Cell {
     kind: asset.kind,
     look: asset.committed ? "done" : "nothing",
     percent: 0,
-    message: "",
+    ...NOTHING_SAID,
     recovery: "",
     runId: null,
     deadline: null,
@@ -166,7 +170,7 @@ export function cellOf(asset: Schemas["Asset"], known?: Cell): Cell {
       ...base,
       look: LOOKS[run.status] ?? "working",
       percent: run.percent ?? 0,
-      message: run.message ?? "",
+      ...saidBy({ ...run }),
       recovery: run.error?.recovery ?? "",
       runId: run.id,
       deadline: run.deadline,
@@ -301,8 +305,17 @@ class Draft {
       if (older) continue;
       const look = LOOKS[text(run.status)] ?? "working";
       const percent = number(run.percent) ?? 0;
-      const [message, runId, deadline] = [text(run.message), text(run.run_id), textOrNull(run.deadline)];
-      this.put({ ...cell, look, percent, message, recovery: "", runId, deadline, seen: place ?? cell.seen });
+      const [runId, deadline] = [text(run.run_id), textOrNull(run.deadline)];
+      this.put({
+        ...cell,
+        look,
+        percent,
+        ...saidBy(run),
+        recovery: "",
+        runId,
+        deadline,
+        seen: place ?? cell.seen,
+      });
     }
     for (const batch of list(data.batches)) this.apply({ name: "batch-updated", data: batch });
     for (const film of list(data.compilations)) this.apply({ name: "film-updated", data: film });
@@ -325,7 +338,7 @@ class Draft {
       id,
       status: text(data.status),
       percent: number(data.progress) ?? number(data.percent),
-      message: text(data.message),
+      ...saidBy(data),
       completed: number(data.completed) ?? 0,
       approved: number(data.approved) ?? 0,
       failed: number(data.failed) ?? 0,
@@ -349,8 +362,8 @@ class Draft {
 
 /** The cell after this event; null if it does not concern how the cell looks. */
 function move(cell: Cell, name: string, data: Readonly<Record<string, unknown>>): Cell | null {
-  const message = text(data.message);
-  const same: Cell = { ...cell, message, recovery: "", runId: textOrNull(data.run_id) ?? cell.runId };
+  const news = saidBy(data);
+  const same: Cell = { ...cell, ...news, recovery: "", runId: textOrNull(data.run_id) ?? cell.runId };
   switch (name) {
     case "regenerate-requested":
       return { ...same, look: "queued", percent: 0, deadline: null };
@@ -383,7 +396,7 @@ function move(cell: Cell, name: string, data: Readonly<Record<string, unknown>>)
       return {
         ...same,
         look: cancelled ? "stopped" : "failed",
-        message: message || text(error.cause) || text(error.code),
+        message: news.message || text(error.cause) || text(error.code),
         recovery: text(error.recovery),
       };
     }
@@ -394,8 +407,23 @@ function move(cell: Cell, name: string, data: Readonly<Record<string, unknown>>)
   }
 }
 
+/** The arguments of a message are told by its text. */
+const NOT_COMPARED: ReadonlySet<keyof Cell> = new Set(["seen", "message_args"]);
+
 function sameCell(a: Cell, b: Cell): boolean {
-  return (Object.keys(a) as (keyof Cell)[]).every((k) => k === "seen" || Object.is(a[k], b[k]));
+  return (Object.keys(a) as (keyof Cell)[]).every((k) => NOT_COMPARED.has(k) || Object.is(a[k], b[k]));
+}
+
+const NOTHING_SAID = { message: "", message_code: null, message_args: {} } as const;
+
+function saidBy(data: Readonly<Record<string, unknown>>) {
+  const args = data.message_args;
+  return {
+    message: text(data.message),
+    message_code: textOrNull(data.message_code),
+    message_args:
+      typeof args === "object" && args !== null ? (args as Readonly<Record<string, unknown>>) : {},
+  };
 }
 
 function text(value: unknown): string {

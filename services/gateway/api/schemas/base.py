@@ -234,6 +234,19 @@ class Setting(Resource):
     )
 
 
+class Said(Resource):
+    """A message for users, as its code and arguments: for clients that say it in another language."""
+
+    message_code: str | None = Field(
+        None,
+        examples=["run.rendering"],
+        description="The code of `message` in the catalogue of messages; several are joined by `+`; null: no message.",
+    )
+    message_args: dict[str, Any] = Field(
+        {}, examples=[{"kind": "video"}], description="What stands in the message for `{name}`, by name."
+    )
+
+
 class Failure(Resource):
     """What failed, why, and what to do."""
 

@@ -18,6 +18,7 @@ from services.gateway.api.schemas.base import (
     ListOf,
     Minutes,
     Resource,
+    Said,
     Timestamp,
     Whole,
     shown,
@@ -37,7 +38,7 @@ class BatchItem(Resource):
     problem: Failure | None = Field(description="Why the asset was left out, or why its run failed; null: neither.")
 
 
-class Batch(Dated):
+class Batch(Dated, Said):
     """The generation of many segments under one policy."""
 
     id: Id

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, Field
 from pydantic.json_schema import models_json_schema
 
-from services.gateway.api.schemas.base import EXAMPLE_ID, Actor, Id, Kind, Resource, Timestamp
+from services.gateway.api.schemas.base import EXAMPLE_ID, Actor, Id, Kind, Resource, Said, Timestamp
 from services.gateway.api.schemas.runs import RunStatus
 from services.gateway.api.schemas.versions import OutputDifference, QualityEvent
 
@@ -17,7 +17,7 @@ BatchStatus = Literal["running", "waiting_review", "paused", "completed", "faile
 FilmStatus = Literal["pending", "processing", "completed", "failed", "cancelled"]
 
 
-class EventData(Resource):
+class EventData(Said):
     """What every event of the log says."""
 
     project_id: Id
@@ -327,6 +327,8 @@ def stream_examples() -> dict[str, Any]:
         episode_id=EXAMPLE_ID,
         status="generating",
         message="Generating video",
+        message_code="run.started",
+        message_args={"kind": "video"},
         actor=Actor(kind="system", user_id=None),
         updated_at=datetime(2026, 1, 1, tzinfo=UTC),
         run_id=EXAMPLE_ID,

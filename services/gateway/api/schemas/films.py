@@ -15,6 +15,7 @@ from services.gateway.api.schemas.base import (
     ListOf,
     Number,
     Resource,
+    Said,
     Timestamp,
     Url,
     Whole,
@@ -84,7 +85,7 @@ class FilmReport(Resource):
     seconds: float | None = Field(description="Seconds from the start of the job to the completed film.")
 
 
-class Compilation(Dated):
+class Compilation(Dated, Said):
     """The compilation of a film."""
 
     id: Id

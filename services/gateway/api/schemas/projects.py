@@ -16,6 +16,7 @@ from services.gateway.api.schemas.base import (
     Money,
     Resource,
     Revised,
+    Said,
     Timestamp,
     Url,
     absent,
@@ -297,7 +298,7 @@ class Metrics(Resource):
     )
 
 
-class FeedEntry(Resource):
+class FeedEntry(Said):
     """A step in the history of a run, for a feed."""
 
     id: str = Field(description="The id of this entry.")

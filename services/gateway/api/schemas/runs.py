@@ -17,7 +17,7 @@ from services.gateway.api.schemas.base import (
     Kind,
     ListOf,
     OpenObject,
-    Resource,
+    Said,
     Setting,
     Timestamp,
     Whole,
@@ -43,7 +43,7 @@ RunStatus = Literal[
 ]
 
 
-class Step(Resource):
+class Step(Said):
     """A step in the history of a run."""
 
     state: str = Field(description="The state that the run entered.")
@@ -57,7 +57,7 @@ class Step(Resource):
     message: str = Field(description="A message for users, in one line.")
 
 
-class Run(Dated):
+class Run(Dated, Said):
     """One regeneration of one asset."""
 
     id: Id

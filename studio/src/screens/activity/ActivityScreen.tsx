@@ -6,6 +6,7 @@ import { useApp, useWords } from "../../app/context";
 import { Refused } from "../../app/Refused";
 import { routes } from "../../app/routes";
 import { dateTime } from "../../language/format";
+import { said } from "../../language/messages";
 import { Empty, Skeleton, ui } from "../../ui/ui";
 import css from "./activity.module.css";
 
@@ -45,7 +46,7 @@ export function ActivityScreen({ projectId }: { readonly projectId: string }) {
               >
                 {entry.label}
               </Link>
-              <p dir="auto">{entry.message}</p>
+              <p dir="auto">{said(entry, language)}</p>
               <p className={ui.hint}>{dateTime(entry.at, language)}</p>
             </div>
           </li>

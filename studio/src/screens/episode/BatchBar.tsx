@@ -3,6 +3,7 @@
 import { useState } from "react";
 import { idempotencyKey, type Schemas } from "../../api/client";
 import { useApp, useWords } from "../../app/context";
+import { said } from "../../language/messages";
 import type { Board, Cell, Kind, Work } from "../../live/board";
 import { Button, ui } from "../../ui/ui";
 import { About } from "../About";
@@ -19,7 +20,7 @@ interface BatchBarProps {
 
 export function BatchBar({ onOpen }: BatchBarProps) {
   const words = useWords();
-  const { api, refused } = useApp();
+  const { api, language, refused } = useApp();
   const { episodeId, feed, role } = useEpisode();
   const works = useEpisodeKey<Board>("works");
   const [mode, setMode] = useState<"sequential" | "parallel">("sequential");
@@ -40,7 +41,7 @@ export function BatchBar({ onOpen }: BatchBarProps) {
   if (batch === undefined) {
     return (
       <div className={css.idle}>
-        {ended ? <span className={ui.hint}>{ended.message}</span> : null}
+        {ended ? <span className={ui.hint}>{said(ended, language)}</span> : null}
         {ended && ended.failed > 0 ? <Failed onOpen={onOpen} /> : null}
         <select
           aria-label={words.batch}
@@ -78,7 +79,7 @@ export function BatchBar({ onOpen }: BatchBarProps) {
     <section className={`${css.bar} ${css.batch}`} aria-label={words.batch}>
       <span>
         {words.batchText(batch.completed, batch.total, batch.approved, batch.failed)}
-        {batch.message ? `: ${batch.message}` : ""}
+        {batch.message ? `: ${said(batch, language)}` : ""}
       </span>
       <progress
         className={ui.progress}
@@ -111,6 +112,7 @@ export function BatchBar({ onOpen }: BatchBarProps) {
 /** Each segment that failed, by number, place and reason: it leads to where it is made again. */
 function Failed({ onOpen }: BatchBarProps) {
   const words = useWords();
+  const { language } = useApp();
   const { feed } = useEpisode();
   const order = useEpisodeKey<readonly string[]>("order") ?? [];
   useEpisodeKey<Board>("works"); // a batch tells of each that fails
@@ -130,7 +132,7 @@ function Failed({ onOpen }: BatchBarProps) {
         <li key={cell.assetId}>
           <Button look="bad" title={cell.recovery} onClick={() => onOpen(id, cell.kind)}>
             <span dir="auto">
-              ! {name}: {cell.message}
+              ! {name}: {said(cell, language)}
             </span>
           </Button>
         </li>

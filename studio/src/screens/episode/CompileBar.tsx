@@ -5,6 +5,7 @@ import { Link } from "wouter";
 import { idempotencyKey, type Schemas } from "../../api/client";
 import { useApp, useWords } from "../../app/context";
 import { routes } from "../../app/routes";
+import { said } from "../../language/messages";
 import type { Board, Cell } from "../../live/board";
 import { Button, SelectField, ui } from "../../ui/ui";
 import { About } from "../About";
@@ -25,7 +26,7 @@ const USUAL_SOUND: Sound = { background_music: true, segment_sound: "lower", lou
 
 export function CompileBar() {
   const words = useWords();
-  const { api, refused } = useApp();
+  const { api, language, refused } = useApp();
   const { projectId, episodeId, feed, role } = useEpisode();
   const order = useEpisodeKey<readonly string[]>("order") ?? [];
   const works = useEpisodeKey<Board>("works");
@@ -86,17 +87,17 @@ export function CompileBar() {
       </span>
       {running ? (
         <span className={ui.row}>
-          {film.message || words.compiling}
+          {said(film, language) || words.compiling}
           <progress max={100} value={film.percent ?? 0} aria-label={words.compiling} />
         </span>
       ) : film?.status === "completed" ? (
         // Its message goes on changing after it is ready (credentials are added); the link's name does not.
         <span className={ui.row}>
-          {film.message}
+          {said(film, language)}
           <Link href={routes.film(projectId, episodeId)}>{words.watchFilm}</Link>
         </span>
       ) : film?.status === "failed" ? (
-        <span data-tone="bad">{film.message}</span>
+        <span data-tone="bad">{said(film, language)}</span>
       ) : (
         <Link className={`${ui.button} ${ui.quiet}`} href={routes.film(projectId, episodeId)}>
           {words.film}

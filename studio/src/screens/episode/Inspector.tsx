@@ -10,6 +10,7 @@ import { bodyOf } from "../../editing/controller";
 import { type AssetGenerationFlow, useAssetGenerationFlow } from "../../editing/useAssetGenerationFlow";
 import { useKeptDraft } from "../../editing/useKeptDraft";
 import { length, score } from "../../language/format";
+import { said } from "../../language/messages";
 import type { Cell, Kind } from "../../live/board";
 import { Conflict } from "../../ui/Conflict";
 import { propertiesOf, SchemaForm, type Values } from "../../ui/SchemaForm";
@@ -152,11 +153,11 @@ function AssetEditor({ assetId, kind, segment, onReview, onStartingImage }: Asse
         />
       ) : flow.error ? (
         <Notice tone="bad" assertive>
-          {flow.error}
+          {cell?.look === "failed" ? said(cell, language) : flow.error}
         </Notice>
       ) : cell?.look === "failed" ? (
         <Notice tone="bad">
-          {cell.message} {cell.recovery}
+          {said(cell, language)} {cell.message.includes(cell.recovery) ? null : cell.recovery}
         </Notice>
       ) : null}
       {conflicting && theirs !== draft.directions ? (

@@ -7,6 +7,7 @@ import { useApp, useWords } from "../../app/context";
 import { Refused } from "../../app/Refused";
 import { routes } from "../../app/routes";
 import { bytes, clock, dateTime } from "../../language/format";
+import { said } from "../../language/messages";
 import { asDownload } from "../../media/links";
 import { Player } from "../../media/Player";
 import { Button, Empty, Notice, Skeleton, ui } from "../../ui/ui";
@@ -64,7 +65,7 @@ export function FilmScreen({
       </header>
       {making ? (
         <Notice tone="muted">
-          {making.message ?? words.compiling}
+          {said(making, language) || words.compiling}
           {making.queue_position ? words.queuePosition(making.queue_position) : null}
           <progress max={100} value={making.progress} aria-label={words.compiling} />
         </Notice>
