@@ -77,15 +77,18 @@ def open_media(path: Path | str, demuxer: str | None = None) -> InputContainer:
 def packets(container: InputContainer, *streams: Stream) -> Iterator[Packet[Any]]:
     """The streams' packets, of which a file cannot have more, or larger ones, than it has room for.
 
-    An index may name the same bytes a million times, which makes hours of work of a small file. Raises Permanent
-    `media_unreadable`, and what PyAV raises.
+    An index may name the same bytes a million times, which makes hours of work of a small file; one that counts more
+    pictures is not followed at all (of sound it may count each sample). Raises Permanent `media_unreadable`, and what
+    PyAV raises.
     """
+    if any(stream.type == "video" and stream.frames > MOST_PACKETS for stream in streams):
+        raise _excessive()
     most_bytes = MOST_REUSE * container.size + _SMALL
     seen = 0
     for number, packet in enumerate(container.demux(streams)):
         seen += packet.size
         if number >= MOST_PACKETS * len(streams):
-            raise unreadable(message("problem.media_packets_excessive", most=f"{MOST_PACKETS:,}"))
+            raise _excessive()
         if seen > most_bytes:
             raise unreadable(message("problem.media_index_repeats"))
         yield packet
@@ -101,6 +104,10 @@ def demuxer_of(path: Path) -> str:
     if demuxer is None:
         raise unreadable(message("problem.media_format_unknown"))
     return demuxer
+
+
+def _excessive() -> Permanent:
+    return unreadable(message("problem.media_packets_excessive", most=f"{MOST_PACKETS:,}"))
 
 
 def unreadable(cause: str) -> Permanent:

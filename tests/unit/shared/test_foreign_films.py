@@ -25,9 +25,11 @@ from services.generator.media.playability import sdr
 from services.generator.media.uploads import ingest
 from shared.contracts.values import AssetKind, Media, Output
 from shared.core.errors import Permanent, UserError
+from shared.media import sandbox
 from shared.media.ffmpeg import ffmpeg_exe
 from shared.media.graphs import media_file, moving_pictures
 from shared.media.probe import probe
+from shared.media.sandbox import open_media, packets
 from tests.support.boxes import amplified, replaced
 from tests.support.films import ffmpeg, render
 
@@ -187,6 +189,24 @@ async def test_an_index_that_multiplies_the_file_is_refused_soon(
             await refused
     assert time.monotonic() - began < 60
     assert sum(p.stat().st_size for p in film.parent.rglob("*") if p.is_file()) < 2 * len(data)
+
+
+def test_an_index_of_too_many_pictures_is_not_followed_to_its_end(film: Path) -> None:
+    film.write_bytes(amplified(film.read_bytes(), chunks=51, samples_per_chunk=20_000, sample_bytes=1))
+    with open_media(film) as container, pytest.raises(Permanent, match="more than 1,000,000 packets"):
+        next(packets(container, container.streams.video[0]))
+
+
+def test_packets_are_counted_where_no_index_counts_pictures(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox, "MOST_PACKETS", 20)
+    for uncounted in (film.with_name("film.mkv"), film.with_name("sound.wav")):
+        sound = uncounted.suffix == ".wav"
+        ffmpeg(*(("-f", "lavfi", "-i", "sine=d=5") if sound else ("-i", film, "-c", "copy")), uncounted)
+        with open_media(uncounted) as container:
+            found = packets(container, container.streams[0])
+            assert len([next(found) for _ in range(20)]) == 20
+            with pytest.raises(Permanent, match="more than 20 packets"):
+                next(found)
 
 
 async def test_files_wait_for_their_turn_to_be_looked_into(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
