@@ -25,7 +25,7 @@ from shared.core.backoff import backoff
 from shared.core.clock import Clock
 from shared.core.errors import Permanent, RetakeError, Retryable
 from shared.messaging import inbox
-from shared.messaging.broker import BrokerConfig, consuming_broker, group_member, start_until_reachable
+from shared.messaging.broker import BrokerConfig, consuming_broker, group_member, pace_fetches, start_until_reachable
 from shared.messaging.dead_letters import DeadLetter, publish_dead_letter
 from shared.messaging.events import Message, read_message
 from shared.messaging.routers import Delivery, Handler, handlers_of
@@ -201,6 +201,7 @@ class Consumer:
         while not self._stopping:
             batches = await consumer.getmany(timeout_ms=1000, max_records=MAX_RECORDS)
             records = [record for batch in batches.values() for record in batch]
+            pace_fetches(consumer, self._config, idle=not records)
             if not records:
                 await self._observe(consumer)
                 continue

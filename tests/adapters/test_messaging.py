@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from aiokafka.admin import NewPartitions
+from aiokafka.consumer import fetcher
+from aiokafka.protocol.fetch import FetchRequest
 from prometheus_client import REGISTRY
 
 from shared.contracts.topics import Service
@@ -24,7 +26,7 @@ from shared.messaging import inbox
 from shared.messaging import relay as relay_module
 from shared.messaging import replay as replay_module
 from shared.messaging.backlog import measure_backlog
-from shared.messaging.broker import start_admin
+from shared.messaging.broker import EMBEDDED_FETCH_WAIT_MS, EMBEDDED_IDLE_FETCH_WAIT_MS, start_admin
 from shared.messaging.consumer import Consumer, OnDeadLetter
 from shared.messaging.dead_letters import DeadLetter
 from shared.messaging.events import Message
@@ -38,6 +40,7 @@ from tests.support import events
 from tests.support.brokers import (
     APACHE_PARTITIONS,
     ApacheKafkaBroker,
+    EmbeddedBroker,
     RunningBroker,
     client_of,
     delete_topic,
@@ -124,6 +127,28 @@ async def test_events_arrive_once_unchanged_and_in_order_per_key(
     assert sorted(await review.effects()) == sorted(ids(sent))
     await in_order_per_key(review, sent)
     assert await generator.unpublished() == 0
+
+
+async def test_the_embedded_broker_is_asked_less_often_when_there_is_nothing_and_often_again_when_there_is(
+    embedded_broker: EmbeddedBroker, generator: Side, review: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[int] = []
+
+    def asked(wait_ms: int, *rest: Any, **named: Any) -> FetchRequest:
+        waits.append(wait_ms)
+        return FetchRequest(wait_ms, *rest, **named)
+
+    monkeypatch.setattr(fetcher, "FetchRequest", asked)
+    sent = previews(2)
+    async with generator.relay(embedded_broker), consuming(review, embedded_broker):
+        await eventually(lambda: EMBEDDED_IDLE_FETCH_WAIT_MS in waits, what="a fetch that may wait")
+        assert waits[0] == EMBEDDED_FETCH_WAIT_MS
+        for each in sent:
+            waits.clear()
+            await generator.publish([each])
+            await eventually(lambda: EMBEDDED_FETCH_WAIT_MS in waits, what="a fetch that may not")
+            await eventually(lambda: waits[-1] == EMBEDDED_IDLE_FETCH_WAIT_MS, what="a fetch that may again")
+    assert await review.effects() == ids(sent)
 
 
 async def test_events_wait_in_the_outbox_until_there_is_a_relay(
