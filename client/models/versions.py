@@ -54,7 +54,11 @@ class Version(Resource):
     duration: float | None = Field(None, description="seconds")
     resolution: str | None = None
     aspect_ratio: str | None = None
-    fps: float | None = None
+    fps: float | None = Field(None, description="rounded")
+    frames: int | None = None
+    fps_num: int | None = Field(None, description="the exact rate is fps_num / fps_den")
+    fps_den: int | None = None
+    variable_rate: bool | None = None
     size: int | None = Field(None, description="bytes")
     quality_metrics: dict[str, float | None] = {}
     quality_events: list[QualityEvent] = []

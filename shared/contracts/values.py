@@ -142,6 +142,9 @@ class Media(Value):
     fps: float | None = Field(None, description="Frames per second.")
     frame_rate: str | None = Field(None, description="The same, exact, as a fraction: 24000/1001.")
     frames: int | None = Field(None, description="Number of frames.")
+    variable_rate: bool | None = Field(
+        None, description="Whether frames are elsewhere than at multiples of the rate; null: unknown, or no frames."
+    )
     aspect_ratio: str | None = Field(None, description="For example `16:9`.")
     resolution: str | None = Field(None, description="Width and height, for example `1920x1080`.")
     video_codec: str | None = Field(None, description="For example `h264`.")

@@ -6,8 +6,10 @@ more than it contains, a still screen has few pictures in many seconds, and soun
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Final, NamedTuple
 
 import av
@@ -15,6 +17,7 @@ import av.error
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from shared.contracts.frame_rates import exact_rate
 from shared.media.sandbox import packets as read_packets
 
 _DEFAULT_RATE: Final = 25.0  # for a single picture in a file without a rate, which needs some length
@@ -26,12 +29,15 @@ class DisplayTiming:
 
     `shift_s` must be subtracted from every picture's time: a file that stores pictures in another order than that of
     their display, without an edit list for it, declares all of them too late by the delay of its decoder.
+    `varies`: a picture begins half a frame or more from where the stream's rate puts it, so none can be found by its
+    number.
     """
 
     frames: int = 0
     first_s: float = 0.0
     end_s: float = 0.0
     shift_s: float = 0.0
+    varies: bool = False
 
     @property
     def seconds(self) -> float:
@@ -63,4 +69,20 @@ def display_timing(container: InputContainer, stream: VideoStream) -> DisplayTim
     lasts = last.duration * base or 1 / float(stream.average_rate or stream.guessed_rate or _DEFAULT_RATE)
     decoded = packets[0].dts
     is_delayed = decoded is not None and decoded * base <= zero and first > 0
-    return DisplayTiming(len(packets), first, last.pts * base - zero + lasts, first if is_delayed else 0.0)
+    shift = first if is_delayed else 0.0
+    return DisplayTiming(len(packets), first, last.pts * base - zero + lasts, shift, _varies(packets, stream))
+
+
+def _varies(packets: Sequence[_Packet], stream: VideoStream) -> bool:
+    rate = exact_rate_of(stream)
+    if rate is None or stream.time_base is None:
+        return False
+    frame = 1 / (rate * stream.time_base)  # in ticks
+    starts = sorted(packet.pts for packet in packets)
+    return any(abs(start - starts[0] - n * frame) * 2 >= frame for n, start in enumerate(starts))
+
+
+def exact_rate_of(stream: VideoStream) -> Fraction | None:
+    """Frames per second; None where the file does not tell."""
+    rate = stream.average_rate or stream.guessed_rate
+    return exact_rate(rate) if rate else None

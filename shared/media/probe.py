@@ -15,7 +15,7 @@ import av.video.stream
 from av.sidedata.sidedata import Type
 
 from shared.contracts.messages import message
-from shared.media.display_timing import display_timing
+from shared.media.display_timing import display_timing, exact_rate_of
 from shared.media.sandbox import DECODERS, Option, open_media, packets, unreadable
 
 _UNSTATED: Final = ("mp3", "aac")  # formats without a header that tells their length
@@ -30,6 +30,7 @@ class Probe:
     `duration_s` and `frames` describe the displayed pictures (`shared.media.display_timing`), or else the sound.
     `turned`: the file asks for its pictures to be rotated or mirrored, which ffmpeg does. `decoder`: the name of the
     video decoder where ffmpeg's first choice would not do. `first_s`, `shift_s`: see `shared.media.display_timing`.
+    `frame_rate`: `fps`, exact, as a fraction; `variable_rate`: pictures are not where that rate puts them.
     `colour`: matrix, transfer and primaries as code points, 2 where the file does not say.
     `is_length_stated`: the header tells how long sound lasts; of a recording that was streamed it does not.
     """
@@ -39,6 +40,8 @@ class Probe:
     width: int | None = None
     height: int | None = None
     fps: float | None = None
+    frame_rate: str | None = None
+    variable_rate: bool = False
     frames: int | None = None
     video_codec: str | None = None
     pix_fmt: str | None = None
@@ -152,12 +155,14 @@ def _sound_seconds(container: av.container.InputContainer) -> float:
 
 def _video(container: av.container.InputContainer, stream: av.video.stream.VideoStream) -> dict[str, object]:
     times = display_timing(container, stream)
-    rate = stream.average_rate or stream.guessed_rate
+    rate = exact_rate_of(stream)
     codec = _codec(stream)
     # Alpha in WebM is a second picture next to the first one, which ffmpeg's own decoders ignore.
     alpha_decoder = _ALPHA_DECODERS.get(codec) if stream.metadata.get("alpha_mode") == "1" else None
     return {
         "fps": float(rate) if rate else None,
+        "frame_rate": str(rate) if rate else None,
+        "variable_rate": times.varies,
         "frames": times.frames,
         "duration_s": times.seconds,
         "first_s": times.first_s,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Any, Final
 
 from services.gateway.api.schemas.versions import Comparison, Difference, Version, VersionList
@@ -115,6 +116,9 @@ class VersionQueries(QueryBase):
             resolution=resolution(media),
             aspect_ratio=media.get("aspect_ratio"),
             fps=media.get("fps"),
+            frames=media.get("frames"),
+            **_exact_rate(media),
+            variable_rate=media.get("variable_rate"),
             **_quality(quality),
             photosensitivity_warning=photosensitivity_warning(quality.get("measures") or {}),
             differences=row["differences"],
@@ -151,6 +155,13 @@ def resolution(media: Mapping[str, Any]) -> str | None:
         return f"{media['width']}x{media['height']}"
     found = media.get("resolution")
     return str(found) if found else None
+
+
+def _exact_rate(media: Mapping[str, Any]) -> Json:
+    """None for what was probed before exact rates were kept."""
+    written = media.get("frame_rate")
+    rate = Fraction(written) if written else None
+    return {"fps_num": rate.numerator if rate else None, "fps_den": rate.denominator if rate else None}
 
 
 def _quality(quality: Mapping[str, Any]) -> Json:

@@ -9435,9 +9435,26 @@ export interface components {
             filmstrip_url: string | null;
             /**
              * Fps
-             * @description The measured frames per second; null: not a video.
+             * @description The measured frames per second, rounded: see `fps_num` and `fps_den`; null: not a video.
              */
             fps: number | null;
+            /**
+             * Fps Den
+             * @description See `fps_num`.
+             * @example 1001
+             */
+            fps_den: number | null;
+            /**
+             * Fps Num
+             * @description The exact frames per second are `fps_num` / `fps_den`: frame n, from 0, begins at n * fps_den / fps_num seconds, unless `variable_rate`. null: not a video, or not measured.
+             * @example 24000
+             */
+            fps_num: number | null;
+            /**
+             * Frames
+             * @description The number of frames; null: not a video.
+             */
+            frames: number | null;
             /**
              * Gone
              * @description Whether retention has deleted the file.
@@ -9605,6 +9622,11 @@ export interface components {
              * @example http://localhost:8080/api/v1/media/versions/ID/content?v=2026-01-01T00:00:00.000000Z&exp=…&sig=…
              */
             url: string | null;
+            /**
+             * Variable Rate
+             * @description Whether frames begin elsewhere than the rate says; null: not a video, or not measured.
+             */
+            variable_rate: boolean | null;
         };
         /**
          * VersionList

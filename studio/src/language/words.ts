@@ -225,6 +225,7 @@ export const en = {
   positionText: (now: string, all: string, frame: number) => `${now} of ${all} seconds, frame ${frame}`,
   soundPosition: (now: string, all: string) => `${now} of ${all} seconds`,
   frame: "frame",
+  variableRate: "The frame rate varies: frame numbers are approximate",
   loop: "Loop",
   mute: "Mute",
   unmute: "Unmute",

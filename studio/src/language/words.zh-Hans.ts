@@ -213,6 +213,7 @@ export const zhHans: Words = {
   positionText: (now, all, frame) => `${all} 秒中的 ${now} 秒，第 ${frame} 帧`,
   soundPosition: (now, all) => `${all} 秒中的 ${now} 秒`,
   frame: "帧",
+  variableRate: "帧率可变：帧号为近似值",
   loop: "循环",
   mute: "静音",
   unmute: "取消静音",

@@ -26,7 +26,11 @@ export interface Playable {
   readonly url: string | null;
   readonly poster: string | null;
   readonly filmstrip: string | null;
+  /** As exact as it is known. */
   readonly fps: number | null;
+  readonly frames?: number | null;
+  /** Frames are not where the rate puts them: their numbers are approximate. */
+  readonly variableRate?: boolean;
   readonly duration: number | null;
   readonly aspectRatio: string | null;
   readonly captions?: string | null;
@@ -132,6 +136,7 @@ function VideoPlayer({
   const looped = useRef(range);
   looped.current = range;
   const fps = media.fps ?? 24;
+  const about = media.variableRate ? "≈" : "";
   const [duration, setDuration] = useState(media.duration ?? 0);
 
   useEffect(() => {
@@ -148,13 +153,14 @@ function VideoPlayer({
         const all = (element.duration || duration).toFixed(2);
         slider.current.setAttribute("aria-valuetext", words.positionText(seconds.toFixed(2), all, n));
       }
-      if (counter.current) counter.current.textContent = `${timecode(seconds, fps)}  ${words.frame} ${n}`;
+      if (counter.current)
+        counter.current.textContent = `${timecode(seconds, fps)}  ${words.frame} ${about}${n}`;
     };
     const watching = watch(element, fps, present);
     watched.current = watching;
     present(frame.current, element.currentTime);
     return () => watching.stop();
-  }, [source, fps, duration, words]);
+  }, [source, fps, duration, words, about]);
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: another source is another video to play
   useEffect(() => {
@@ -196,7 +202,7 @@ function VideoPlayer({
     [fps, step],
   );
 
-  const last = Math.max(1, Math.round(duration * fps) - 1);
+  const last = Math.max(1, (media.frames || Math.round(duration * fps)) - 1);
   const setRate = (rate: number) => {
     setSpeed(rate);
     if (video.current) video.current.playbackRate = rate;
@@ -365,7 +371,7 @@ function VideoPlayer({
         >
           <ChevronRight size={16} aria-hidden />
         </Button>
-        <span className={css.time}>
+        <span className={css.time} title={media.variableRate ? words.variableRate : undefined}>
           <span ref={counter} /> <span className={css.total}>/ {timecode(duration, fps)}</span>
         </span>
         {range ? (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -13,6 +14,7 @@ from shared.media.conform import VideoFormat, conformed_video, cut_points, h264_
 from shared.media.ffmpeg import ffmpeg_exe, run_ffmpeg
 from shared.media.graphs import Stream, arguments, generated, media_file
 from shared.media.probe import probe
+from tests.support import films
 
 SMALL = VideoFormat(160, 90, 24)
 
@@ -130,6 +132,26 @@ async def test_probe_tells_what_is_shown_and_heard(tmp_path: Path) -> None:
     assert (found.audio_codec, found.sample_rate, found.channels) == ("aac", 44_100, 1)
     await run_ffmpeg(arguments(media_file(out, {"display_rotation": 90}).output(str(turned), c="copy")), timeout_s=30)
     assert (probe(turned).width, probe(turned).height) == (90, 160)
+
+
+@pytest.mark.parametrize(
+    ("fps", "container", "exact"),
+    [("24", "mp4", "24"), ("24000/1001", "mp4", "24000/1001"), ("30000/1001", "webm", "30000/1001")],
+)
+def test_probe_tells_the_exact_rate(tmp_path: Path, fps: str, container: str, exact: str) -> None:
+    path = films.video(tmp_path / "steady.mp4", fps=fps, seconds=3, size="64x36")
+    if container == "webm":  # which counts in milliseconds
+        films.ffmpeg("-i", path, "-c:v", "libvpx", "-b:v", "50k", path := tmp_path / "steady.webm")
+    found = probe(path)
+    assert (found.frame_rate, found.variable_rate, found.frames) == (exact, False, round(3 * Fraction(fps)))
+
+
+def test_probe_tells_frames_that_are_not_where_the_rate_puts_them(tmp_path: Path) -> None:
+    path = films.video(
+        tmp_path / "varies.mp4", size="64x36", options=("-vf", "select='lt(t,1)+not(mod(n,3))'", "-fps_mode", "vfr")
+    )
+    found = probe(path)
+    assert (found.variable_rate, found.frames) == (True, 32)
 
 
 def test_probe_reads_pictures_and_refuses_the_rest(tmp_path: Path) -> None:

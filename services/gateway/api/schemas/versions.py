@@ -104,7 +104,19 @@ class Version(Dated):
     duration: float | None = Field(description="The measured duration in seconds; null: an image.")
     resolution: str | None = Field(description="The measured width x height; null: a sound.", examples=["1920x1080"])
     aspect_ratio: str | None = Field(description="The measured width to height, such as 16:9; null: a sound.")
-    fps: float | None = Field(description="The measured frames per second; null: not a video.")
+    fps: float | None = Field(
+        description="The measured frames per second, rounded: see `fps_num` and `fps_den`; null: not a video."
+    )
+    frames: int | None = Field(description="The number of frames; null: not a video.")
+    fps_num: int | None = Field(
+        examples=[24000],
+        description="The exact frames per second are `fps_num` / `fps_den`: frame n, from 0, begins at "
+        "n * fps_den / fps_num seconds, unless `variable_rate`. null: not a video, or not measured.",
+    )
+    fps_den: int | None = Field(examples=[1001], description="See `fps_num`.")
+    variable_rate: bool | None = Field(
+        description="Whether frames begin elsewhere than the rate says; null: not a video, or not measured."
+    )
     quality_metrics: dict[str, float | None] = Field(description="Measured quality; scores are from 0 to 1.")
     quality_events: list[QualityEvent] = Field(
         description="Where it is black, frozen, flashing or cut, in the order of their starts; empty: nowhere."

@@ -13,6 +13,7 @@ import type { Connection } from "../../live/sse";
 import { Player, type PlayerControl } from "../../media/Player";
 import { Button, Empty, Notice, Skeleton, ui } from "../../ui/ui";
 import { useNotes } from "../notes/useNotes";
+import { rateOf } from "../playable";
 import { PreviewDialog } from "../preview/PreviewDialog";
 import { QualityEvents, qualityLanes } from "../QualityEvents";
 import { atLeast } from "../roles";
@@ -196,7 +197,9 @@ function Stage({ segment, tab }: { readonly segment: Schemas["Segment"] | undefi
           url: version ? (version.proxy_url ?? version.url) : null,
           poster: version?.thumbnail_url ?? image?.committed?.thumbnail_url ?? null,
           filmstrip: version?.filmstrip_url ?? null,
-          fps: version?.fps ?? null,
+          fps: version ? rateOf(version) : null,
+          frames: version?.frames ?? null,
+          variableRate: version?.variable_rate === true,
           duration: version?.duration ?? null,
           aspectRatio: version?.aspect_ratio ?? image?.committed?.aspect_ratio ?? null,
         }}

@@ -11,6 +11,7 @@ import { said } from "../../language/messages";
 import { asDownload } from "../../media/links";
 import { Player } from "../../media/Player";
 import { Button, Empty, Notice, Skeleton, ui } from "../../ui/ui";
+import { fractionOf } from "../playable";
 import { Stars } from "../preview/Stars";
 import css from "./film.module.css";
 
@@ -84,7 +85,7 @@ export function FilmScreen({
               url: film.output_video_url,
               poster: film.poster_url,
               filmstrip: null,
-              fps: film.fps,
+              fps: fractionOf(film.frame_rate) ?? film.fps,
               duration: film.output_duration,
               aspectRatio: ratioOf(film.resolution),
               captions: film.captions_url,
