@@ -7,8 +7,9 @@ ARGS   ?=
 # The folder with the photographs for the demo; by default those included in scikit-image.
 PHOTOS ?=
 ROW    ?=
-# Processes that share the tests, which wait as much as they compute. In one process: make test WORKERS=0
-WORKERS ?= 2
+# Processes that share the tests: one more than two cores have, as a test waits for a third of its time. In one process:
+# make test WORKERS=0
+WORKERS ?= 3
 
 # The first suitable Python on this machine. To choose another: make setup PYTHON=/path/to/python3.12
 PYTHON ?= $(shell for p in python3.12 python3.13 python3.11 python3 python; do \

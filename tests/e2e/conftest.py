@@ -9,7 +9,7 @@ import pytest
 from tests.support.system import System, start
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # it would take processor time from all tests that follow
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     running = start(tmp_path_factory.mktemp("system") / "data")
     yield running

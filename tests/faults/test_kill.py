@@ -286,6 +286,8 @@ def test_everything_is_killed_and_the_next_up_goes_on(own_system: System) -> Non
     run = _command(api, "POST", f"/assets/{image['id']}/runs", wanted=(202,))
     for part in ("supervisor", "gateway", "generator", "review", "compiler", "broker", "postgres"):
         own_system.kill(part)
+    while own_system.process("supervisor"):
+        time.sleep(0.02)
     again = start(own_system.data)
     own_system.gateway, own_system.token, own_system.kafka = again.gateway, again.token, again.kafka
     _approve_when_ready(again.api, run["id"])

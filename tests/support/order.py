@@ -21,6 +21,7 @@ COMPONENT_FIXTURES: Final = {
 }
 _KINDS: Final = ("unit", "contracts", "adapters", "integration", "e2e", "browser", "faults")
 _QUICK: Final = _KINDS[:2]
+_WHOLE: Final = _KINDS[4:]
 
 
 def components_of(item: pytest.Item) -> list[str]:
@@ -40,13 +41,22 @@ def by_weight(items: list[pytest.Item]) -> None:
 
 def by_process(items: list[pytest.Item]) -> None:
     """For `pytest -n`: whole files per process, the long ones first and the quick ones last, so that all processes end
-    at about the same time. One process runs all tests of the one Apache Kafka that it starts."""
+    at about the same time. One process runs all tests of the one Apache Kafka that it starts, and one those of the one
+    running system: minutes, so the quick ones are left for the others. Those of S3 begin when Go has built its server.
+    """
     late = {item.path for item in items if "s3_server" in components_of(item)}
     for item in items:
         if "apache_kafka" in components_of(item):
             item.add_marker(pytest.mark.xdist_group("apache-kafka"))
-    items.sort(key=lambda item: (
-        _kind(item) in _QUICK, "apache_kafka" in components_of(item), item.path in late))  # fmt: skip
+        elif _kind(item) == "e2e" and "system" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("system"))
+    items.sort(key=lambda item: (_kind(item) in _QUICK, item.path in late, _stage(item)))
+
+
+def _stage(item: pytest.Item) -> int:
+    if "apache_kafka" in components_of(item):
+        return 1
+    return 2 if _kind(item) in _WHOLE else 0
 
 
 class ByFile(LoadGroupScheduling):

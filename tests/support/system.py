@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from deploy.local.supervisor.data_dir import DataDir
+from deploy.local.supervisor.process_id import ProcessId
+from deploy.local.supervisor.state import SystemState
 from tests.support.http_client import Api
 
 RETAKE = [sys.executable, "-m", "client.cli.main"]
@@ -30,24 +31,20 @@ class System:
     def api(self) -> Api:
         return Api(self.gateway, self.token)
 
-    def status(self) -> dict[str, Any]:
-        found = retake("status", "--data", str(self.data), "--json", check=False)
-        return dict(json.loads(found.stdout))
-
-    def pid(self, part: str) -> int | None:
-        found = self.status()
-        pid = found["supervisor"] if part == "supervisor" else found["parts"][part]["pid"]
-        return int(pid) if pid else None
+    def process(self, part: str) -> ProcessId | None:
+        """As its supervisor has it; None while it is restarting. `part` may be the supervisor, too."""
+        state = SystemState.read(DataDir.of(self.data).state)
+        assert state, "the system has left no state"
+        processes = {"supervisor": state.supervisor} | {p.name: p.process for p in state.parts}
+        found = processes[part]
+        return found if found and found.alive else None
 
     def kill(self, part: str, how: signal.Signals = signal.SIGKILL) -> bool:
         """Kill a part; False if it is restarting at the moment."""
-        pid = self.pid(part)
-        if pid is None:
+        process = self.process(part)
+        if process is None:
             return False
-        try:
-            os.kill(pid, how)
-        except ProcessLookupError:
-            return False
+        process.signal(how)
         return True
 
     def down(self) -> None:

@@ -1,0 +1,1 @@
+"""The whole system as `retake up` starts it."""
