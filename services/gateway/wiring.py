@@ -19,6 +19,7 @@ from services.gateway.api.media_inspection import MediaInspector
 from services.gateway.api.middleware.auth import API
 from services.gateway.api.middleware.concurrency import ConcurrencyLimit
 from services.gateway.api.middleware.rate_limit import RateLimit, sharing
+from services.gateway.api.poster_sizes import PosterSizes
 from services.gateway.commands.accounts import remember_user
 from services.gateway.commands.projects import ensure_local_project
 from services.gateway.config import Settings
@@ -86,6 +87,8 @@ async def wire(settings: Settings) -> AsyncIterator[AppState]:
         sign_in = await stack.enter_async_context(_sign_in(keys, settings, pool, clock))
         limit = RateLimit(settings.rate_quota, settings.rate_window_s, clock)
         await stack.enter_async_context(sharing(limit, RateWindows(pool), clock))
+        posters = PosterSizes(settings.work_dir)
+        stack.callback(posters.close)
         concurrency = ConcurrencyLimit(settings.requests_at_once, settings.waits_at_once)
         messaging.health.informative = {**messaging.health.informative, "load": problem_check(concurrency.trouble)}
         await stack.enter_async_context(review_gauges(_measure(pool), TARGETS, clock))
@@ -104,6 +107,7 @@ async def wire(settings: Settings) -> AsyncIterator[AppState]:
             event_log=EventLog(pool),
             objects=objects,
             inspector=MediaInspector(),
+            posters=posters,
             catalogue=stores.catalogue,
             health=messaging.health,
             clock=clock,

@@ -15,6 +15,7 @@ from services.gateway.api.auth.tokens import LocalTokens
 from services.gateway.api.media_inspection import MediaInspector
 from services.gateway.api.middleware.concurrency import ConcurrencyLimit
 from services.gateway.api.middleware.rate_limit import RateLimit
+from services.gateway.api.poster_sizes import PosterSizes
 from services.gateway.config import Settings
 from services.gateway.domain.identity import Identity
 from services.gateway.domain.links import Links
@@ -62,6 +63,7 @@ class AppState:
     event_log: EventLog
     objects: Objects
     inspector: MediaInspector
+    posters: PosterSizes
     catalogue: Catalogue
     health: Health
     clock: Clock

@@ -12618,6 +12618,8 @@ export interface operations {
                 sig?: string;
                 /** @description Offer it as a file. */
                 download?: string;
+                /** @description Of a poster: at most so many pixels wide, as WebP if `Accept` names image/webp. */
+                w?: 160 | 320 | 640;
             };
             header?: never;
             path: {

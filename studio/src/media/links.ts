@@ -17,3 +17,15 @@ function identity(link: string): string {
 export function asDownload(link: string): string {
   return `${link}${link.includes("?") ? "&" : "?"}download=1`;
 }
+
+const SIZES = [160, 320, 640] as const;
+
+/** A poster in the sizes that the gateway makes of it, for an `<img>` that is about `width` pixels wide. */
+export function posterOf(link: string, width: number): { src: string; srcSet: string; sizes: string } {
+  const sized = (pixels: number) => `${link}${link.includes("?") ? "&" : "?"}w=${pixels}`;
+  return {
+    src: sized(SIZES.find((pixels) => pixels >= width) ?? 640),
+    srcSet: SIZES.map((pixels) => `${sized(pixels)} ${pixels}w`).join(", "),
+    sizes: `${width}px`,
+  };
+}

@@ -22,6 +22,7 @@ POST /auth/session 204
 DELETE /auth/session 200,204
 POST /auth/tickets 201
 GET /me 200
+GET /runs 200
 GET /models 200
 GET /events 200
 GET /projects 200
@@ -73,6 +74,7 @@ GET /episodes/{episode_id}/compilation-jobs 200
 GET /segments/{segment_id} 200
 PATCH^ /segments/{segment_id} 200
 DELETE /segments/{segment_id} 204
+POST /segments/{segment_id}/restore 200 gone,invalid-state,storage-full
 POST /segments/{segment_id}/approve 200,202 already-decided,invalid-state,gone
 POST /segments/{segment_id}/reject 200,202 already-decided,invalid-state,gone,busy,spend-cap-reached,storage-full
 POST /segments/{segment_id}/regenerate 202,200 busy,spend-cap-reached,storage-full,already-decided

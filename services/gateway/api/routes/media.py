@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Path, Query, Request
+from pydantic import BeforeValidator
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from services.gateway.api.app_state import AppState, app_state
@@ -15,7 +16,8 @@ from services.gateway.api.documents import errors
 from services.gateway.api.files import read_file
 from services.gateway.api.middleware.auth import IDENTITY
 from services.gateway.api.middleware.errors import origin_of
-from services.gateway.api.problems import ProblemError
+from services.gateway.api.poster_sizes import Width
+from services.gateway.api.problems import ProblemError, invalid
 from services.gateway.api.ranges import Unsatisfiable, disposition, matches, parse_range, range_holds
 from services.gateway.domain.identity import Identity
 from services.gateway.domain.media import MediaFile
@@ -30,7 +32,7 @@ Rendition = Literal["content", "proxy", "poster", "filmstrip", "captions.vtt", "
 SIGNED_WITHIN_S: Final = 20.0  # a film that cannot be signed is handed out as it is after this
 LOOK_EVERY_S: Final = 0.25
 PRESIGNED_S: Final = 2 * 3600  # as long as our own links live at most
-_DOC: Final = errors(Slug.LINK_EXPIRED, Slug.GONE, Slug.RANGE_NOT_SATISFIABLE) | {
+_DOC: Final = errors(Slug.LINK_EXPIRED, Slug.GONE, Slug.RANGE_NOT_SATISFIABLE, Slug.INVALID) | {
     200: {
         "description": "The whole file.",
         "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
@@ -39,6 +41,10 @@ _DOC: Final = errors(Slug.LINK_EXPIRED, Slug.GONE, Slug.RANGE_NOT_SATISFIABLE) |
     304: {"description": "The client has it."},
     307: {"description": "To the object store."},
 }
+
+
+def _number(text: object) -> object:
+    return int(text) if isinstance(text, str) and text.isascii() and text.isdigit() else text
 
 
 @router.head("/{collection}/{object_id}/{rendition}", include_in_schema=False)
@@ -58,10 +64,17 @@ async def media(
     exp: Annotated[int | None, Query(description="When the signature expires, Unix time.")] = None,
     sig: Annotated[str | None, Query(description="Signature.")] = None,
     download: Annotated[str | None, Query(description="Offer it as a file.")] = None,
+    w: Annotated[
+        Width | None,
+        BeforeValidator(_number),
+        Query(description="Of a poster: at most so many pixels wide, as WebP if `Accept` names image/webp."),
+    ] = None,
 ) -> Response:
     """Each `v` names one file for ever: a film has one before it is signed and another one afterwards. `preview` only
     tells caches apart. A download waits for the signed file. HEAD works, too."""
     require_id(object_id)
+    if w is not None and rendition != "poster":
+        raise invalid(("query:w", "only posters have sizes"))
     state = app_state(request.app)
     user_id = _caller(request, state, f"{collection}/{object_id}/{rendition}", exp, sig)
     wants_file = download is not None and download.lower() not in ("0", "false", "no")
@@ -78,7 +91,8 @@ async def media(
         found, waited = await look(), waited + LOOK_EVERY_S
     if found.gone:
         raise ProblemError(Slug.GONE)
-    response = await _serve(request, state, found, wants_file)
+    response = await _sized(request, state, found, w) if w and rendition == "poster" else None
+    response = response or await _serve(request, state, found, wants_file)
     takes_film = rendition == "timeline.otio" or (rendition == "content" and wants_file)
     if collection == "films" and takes_film and request.method == "GET":
         async with state.transaction() as connection:
@@ -105,16 +119,34 @@ def _caller(request: Request, state: AppState, name: str, exp: int | None, sig: 
     return identity.user_id
 
 
-async def _serve(request: Request, state: AppState, found: MediaFile, download: bool) -> Response:
-    etag, size = f'"{found.object.sha256[:32]}"', found.object.size
-    headers = {
+async def _sized(request: Request, state: AppState, found: MediaFile, width: Width) -> Response | None:
+    """The poster in another size; None: only as it is."""
+    webp = "image/webp" in request.headers.get("accept", "")
+    poster = await state.posters.sized(found.object, state.objects.of(found.object.bucket), width, webp=webp)
+    if poster is None:
+        return None
+    headers = _headers(found, poster.etag, attachment=False) | {"Vary": "Accept"}
+    if matches(request.headers.get("if-none-match"), poster.etag):
+        return Response(status_code=304, headers=headers)
+    try:
+        return Response(await asyncio.to_thread(poster.path.read_bytes), 200, headers, poster.content_type)
+    except OSError:  # it was dropped for others in between
+        return None
+
+
+def _headers(found: MediaFile, etag: str, *, attachment: bool) -> dict[str, str]:
+    return {
         "ETag": etag,
-        "Accept-Ranges": "bytes",
-        "Content-Disposition": disposition(found.filename, attachment=download),
+        "Content-Disposition": disposition(found.filename, attachment=attachment),
         "Cache-Control": "private, max-age=3600, immutable" if found.fixed else "private, no-cache",  # grants: an hour
         "Content-Security-Policy": "default-src 'none'; media-src 'self'; img-src 'self'; sandbox",
         "Cross-Origin-Resource-Policy": "cross-origin",
     }
+
+
+async def _serve(request: Request, state: AppState, found: MediaFile, download: bool) -> Response:
+    etag, size = f'"{found.object.sha256[:32]}"', found.object.size
+    headers = _headers(found, etag, attachment=download) | {"Accept-Ranges": "bytes"}
     if matches(request.headers.get("if-none-match"), etag):
         return Response(status_code=304, headers=headers)
     store = state.objects.of(found.object.bucket)

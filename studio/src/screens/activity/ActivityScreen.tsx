@@ -7,6 +7,7 @@ import { Refused } from "../../app/Refused";
 import { routes } from "../../app/routes";
 import { dateTime } from "../../language/format";
 import { said } from "../../language/messages";
+import { posterOf } from "../../media/links";
 import { Empty, Skeleton, ui } from "../../ui/ui";
 import css from "./activity.module.css";
 
@@ -33,7 +34,7 @@ export function ActivityScreen({ projectId }: { readonly projectId: string }) {
         {(feed.data ?? []).map((entry) => (
           <li key={entry.id} className={css.entry}>
             {entry.thumbnail_url ? (
-              <img className={css.poster} src={entry.thumbnail_url} alt="" loading="lazy" />
+              <img className={css.poster} {...posterOf(entry.thumbnail_url, 96)} alt="" loading="lazy" />
             ) : (
               <span className={css.poster} />
             )}

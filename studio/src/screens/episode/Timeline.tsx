@@ -8,6 +8,7 @@ import { useApp, useWords } from "../../app/context";
 import { isCommandKey } from "../../app/keys";
 import { clock } from "../../language/format";
 import type { Cell } from "../../live/board";
+import { posterOf } from "../../media/links";
 import { Button, classes, Empty, ui } from "../../ui/ui";
 import { atLeast } from "../roles";
 import { BulkBar } from "./BulkBar";
@@ -225,7 +226,14 @@ const Card = memo(function Card(props: CardProps) {
         }
       >
         {poster ? (
-          <img className={css.poster} src={poster} alt="" loading="lazy" width={160} height={90} />
+          <img
+            className={css.poster}
+            {...posterOf(poster, 160)}
+            alt=""
+            loading="lazy"
+            width={160}
+            height={90}
+          />
         ) : (
           <span className={css.poster} />
         )}

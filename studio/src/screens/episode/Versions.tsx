@@ -8,6 +8,7 @@ import { useApp, useWords } from "../../app/context";
 import { Refused } from "../../app/Refused";
 import { routes } from "../../app/routes";
 import { costText, dateTime, score } from "../../language/format";
+import { posterOf } from "../../media/links";
 import { Button, Skeleton, ui } from "../../ui/ui";
 import { atLeast } from "../roles";
 import { useEpisode } from "./EpisodeContext";
@@ -64,7 +65,12 @@ export function Versions({
         {(versions.data ?? []).map((version) => (
           <li key={version.id} className={css.version} data-committed={version.committed || undefined}>
             {version.thumbnail_url ? (
-              <img className={css.versionPoster} src={version.thumbnail_url} alt="" loading="lazy" />
+              <img
+                className={css.versionPoster}
+                {...posterOf(version.thumbnail_url, 96)}
+                alt=""
+                loading="lazy"
+              />
             ) : (
               <span className={css.versionPoster} />
             )}

@@ -6,6 +6,7 @@ import { Refused } from "../../app/Refused";
 import { routes } from "../../app/routes";
 import { useInbox } from "../../app/useInbox";
 import { clock, score } from "../../language/format";
+import { posterOf } from "../../media/links";
 import { Empty, Skeleton, ui } from "../../ui/ui";
 import css from "./inbox.module.css";
 
@@ -31,7 +32,12 @@ export function InboxScreen() {
               })}
             >
               {run.versions[0]?.thumbnail_url ? (
-                <img className={css.poster} src={run.versions[0].thumbnail_url} alt="" loading="lazy" />
+                <img
+                  className={css.poster}
+                  {...posterOf(run.versions[0].thumbnail_url, 128)}
+                  alt=""
+                  loading="lazy"
+                />
               ) : (
                 <span className={css.poster} />
               )}

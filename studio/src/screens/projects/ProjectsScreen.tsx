@@ -9,6 +9,7 @@ import { Refused } from "../../app/Refused";
 import { routes } from "../../app/routes";
 import { useInbox } from "../../app/useInbox";
 import { bytes } from "../../language/format";
+import { posterOf } from "../../media/links";
 import { Button, Dialog, Empty, Notice, Skeleton, TextField, ui } from "../../ui/ui";
 import { atLeast } from "../roles";
 import css from "./projects.module.css";
@@ -90,7 +91,7 @@ function Posters({ projectId }: { readonly projectId: string }) {
   return (
     <span className={css.posters} data-count={urls.length}>
       {urls.map((url) => (
-        <img key={url} src={url} alt="" loading="lazy" />
+        <img key={url} {...posterOf(url, 160)} alt="" loading="lazy" />
       ))}
       {episodes.data?.length === 0 ? <span className={css.none}>{words.noEpisodes}</span> : null}
     </span>
@@ -168,7 +169,7 @@ export function EpisodesScreen({ projectId }: { readonly projectId: string }) {
           <li key={episode.id} className={css.card}>
             <Link href={routes.episode(projectId, episode.id)} className={css.link}>
               {episode.thumbnail_url ? (
-                <img className={css.poster} src={episode.thumbnail_url} alt="" loading="lazy" />
+                <img className={css.poster} {...posterOf(episode.thumbnail_url, 320)} alt="" loading="lazy" />
               ) : (
                 <span className={css.poster} />
               )}
