@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import ClassVar
 
-from shared.contracts.values import Value
+from shared.contracts.values import Ref, Value
 
 
 class Event(Value):
@@ -22,3 +22,15 @@ class Event(Value):
     @abstractmethod
     def subject(self) -> str:
         """The run, compilation, import or episode that the event is about (`ce_subject`)."""
+
+
+class RunEvent(Ref, Event):
+    """An event about a run of an asset."""
+
+    @property
+    def key(self) -> str:
+        return self.asset_id
+
+    @property
+    def subject(self) -> str:
+        return self.run_id

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from shared.contracts.base import Event
+from shared.contracts.base import Event, RunEvent
 from shared.contracts.values import (
     Actor,
     AudioConfig,
@@ -18,7 +18,6 @@ from shared.contracts.values import (
     Output,
     ParentReason,
     ProjectSettings,
-    Ref,
     RunSource,
     SegmentType,
     Timestamp,
@@ -27,7 +26,7 @@ from shared.contracts.values import (
 )
 
 
-class RegenerateRequested(Ref, Event):
+class RegenerateRequested(RunEvent):
     """A run was admitted; the asset stays locked until the run ends."""
 
     TOPIC: ClassVar[str] = "regenerate-requested"
@@ -61,14 +60,6 @@ class RegenerateRequested(Ref, Event):
     batch_id: str | None = Field(None, description="The batch that started the run.")
     actor: Actor = Field(description="Who asked for the run.")
 
-    @property
-    def key(self) -> str:
-        return self.asset_id
-
-    @property
-    def subject(self) -> str:
-        return self.run_id
-
 
 class DecisionAction(StrEnum):
     APPROVE = "approve"
@@ -76,7 +67,7 @@ class DecisionAction(StrEnum):
     REQUEST_REGENERATION = "request_regeneration"
 
 
-class DecisionSubmitted(Ref, Event):
+class DecisionSubmitted(RunEvent):
     """A person's decision on the version that they saw. The review service accepts or refuses it."""
 
     TOPIC: ClassVar[str] = "decision-submitted"
@@ -91,14 +82,6 @@ class DecisionSubmitted(Ref, Event):
     next_run_id: str | None = Field(None, description="The id of that new run.")
     submitted_at: Timestamp = Field(description="When the person decided.")
     actor: Actor = Field(description="Who decided.")
-
-    @property
-    def key(self) -> str:
-        return self.asset_id
-
-    @property
-    def subject(self) -> str:
-        return self.run_id
 
 
 class CancelTarget(StrEnum):

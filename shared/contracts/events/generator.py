@@ -6,14 +6,13 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from shared.contracts.base import Event
+from shared.contracts.base import Event, RunEvent
 from shared.contracts.values import (
     Actor,
     AssetKind,
     Cost,
     ObjectRef,
     Problem,
-    Ref,
     RunSource,
     Settings,
     Timestamp,
@@ -74,7 +73,7 @@ class Failed(_OfRunOrImport):
     cost: Cost = Field(description="What its provider calls cost nevertheless.")
 
 
-class PreviewReady(Ref, Event):
+class PreviewReady(RunEvent):
     """All candidates of a run are settled and at least one was verified; the run waits for a decision."""
 
     TOPIC: ClassVar[str] = "preview-ready"
@@ -89,16 +88,8 @@ class PreviewReady(Ref, Event):
     review_timeout_s: int | None = Field(None, description="Seconds until the review expires; null: no deadline.")
     actor: Actor = Field(description="Who asked for the run.")
 
-    @property
-    def key(self) -> str:
-        return self.asset_id
 
-    @property
-    def subject(self) -> str:
-        return self.run_id
-
-
-class Complete(Ref, Event):
+class Complete(RunEvent):
     """A version was committed: the asset's committed pointer has moved, durably. Never published for films."""
 
     TOPIC: ClassVar[str] = "complete"
@@ -111,14 +102,6 @@ class Complete(Ref, Event):
     retired: list[str] = Field([], description="Versions that are no longer kept because of this commit.")
     cost: Cost = Field(description="What all provider calls of the run cost.")
     actor: Actor = Field(description="Who accepted the version.")
-
-    @property
-    def key(self) -> str:
-        return self.asset_id
-
-    @property
-    def subject(self) -> str:
-        return self.run_id
 
 
 class ImportClip(Value):

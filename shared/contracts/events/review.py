@@ -7,21 +7,13 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from shared.contracts.base import Event
+from shared.contracts.base import RunEvent
 from shared.contracts.events.gateway import DecisionAction
-from shared.contracts.values import Actor, Ref, Timestamp
+from shared.contracts.values import Actor, Timestamp
 
 
-class _OfRun(Ref, Event):
+class _OfRun(RunEvent):
     review_rev: int = Field(description="Counts the changes of the review.")
-
-    @property
-    def key(self) -> str:
-        return self.asset_id
-
-    @property
-    def subject(self) -> str:
-        return self.run_id
 
 
 class Accepted(_OfRun):
