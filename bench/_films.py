@@ -192,7 +192,7 @@ async def running(folder: Path) -> AsyncIterator[Bench]:
         embedded_broker(folder / "broker") as broker,
     ):
         url, port = await server.fresh("compiler"), free_port()
-        env = service_env(Service.COMPILER, port, url, broker, folder) | {"COMPILER_RENDER_AHEAD": "false"}
+        env = service_env(Service.COMPILER, port, url, broker, folder, folder) | {"COMPILER_RENDER_AHEAD": "false"}
         gateway = BrokerConfig(broker.bootstrap, Service.GATEWAY, True)
         producer, consumer = raw_producer(gateway), raw_consumer(gateway, FilmUpdated.TOPIC)
         await producer.start()

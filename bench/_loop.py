@@ -5,22 +5,27 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 import aiohttp
 
 PATIENCE_S: Final = 60
+AGAIN_S: Final = 0.1  # after a connection that was refused or broken off, or a 503
 SEGMENTS: Final = 100  # an episode's; each has a starting image, which costs the provider least
 
 
 class Person:
-    """One stream for any number of runs. `requested` and `decided` return durations in seconds."""
+    """One stream for any number of runs. `requested` and `decided` return durations in seconds. While a gateway
+    restarts, a stream is resumed and a command sent again, as every client does: `sent_again` counts the latter."""
 
     def __init__(self, http: aiohttp.ClientSession, project: str) -> None:
+        self.project = project
+        self.sent_again = 0
         self._http = http
-        self._project = project
+        self._last_id = ""
         self._waiting: dict[tuple[str, str], asyncio.Future[float]] = {}
         self._seen: dict[tuple[str, str], float] = {}
 
@@ -42,6 +47,7 @@ class Person:
                 yield person
             finally:
                 reader.cancel()
+                await asyncio.gather(reader, return_exceptions=True)
 
     async def assets(self, count: int) -> list[str]:
         """New starting images that nothing works on yet."""
@@ -53,7 +59,7 @@ class Person:
                 "output": {"width": 320, "height": 180, "fps": 12, "fit": "blur"},
                 "segments": segments,
             }
-            episode = await self._post(f"/projects/{self._project}/episodes", body)
+            episode = await self._post(f"/projects/{self.project}/episodes", body)
             async with self._http.get(f"/api/v1/episodes/{episode['id']}") as answer:
                 found += [a["id"] for a in (await answer.json())["assets"] if a["kind"] == "starting_image"]
         return found[:count]
@@ -73,25 +79,43 @@ class Person:
         return arrived - began
 
     async def _post(self, path: str, body: dict[str, Any]) -> Any:
-        async with self._http.post(f"/api/v1{path}", json=body) as answer:
-            body = await answer.json()
-            if answer.status >= 300:
-                raise RuntimeError(f"{path}: {answer.status} {body}")
-            return body
+        headers = {"Idempotency-Key": str(uuid.uuid4())}
+        ends = time.monotonic() + PATIENCE_S
+        while True:
+            with suppress(aiohttp.ClientConnectionError):
+                async with self._http.post(f"/api/v1{path}", json=body, headers=headers) as answer:
+                    if answer.status < 300:
+                        return await answer.json()
+                    if answer.status != 503:
+                        raise RuntimeError(f"{path}: {answer.status} {await answer.text()}")
+            if time.monotonic() > ends:
+                raise TimeoutError(f"{path}: no answer in {PATIENCE_S} s")
+            self.sent_again += 1
+            await asyncio.sleep(AGAIN_S)
 
     async def _event(self, name: str, run: str) -> float:
         if (name, run) in self._seen:  # it overtook the answer
             return self._seen.pop((name, run))
-        arrival = self._waiting[name, run] = asyncio.get_running_loop().create_future()
+        arrival: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+        self._waiting[name, run] = arrival
         async with asyncio.timeout(PATIENCE_S):
             return await arrival
 
     async def _read(self, ready: asyncio.Event) -> None:
+        while True:
+            with suppress(aiohttp.ClientError):
+                await self._follow(ready)
+            await asyncio.sleep(AGAIN_S)
+
+    async def _follow(self, ready: asyncio.Event) -> None:
         name = ""
-        async with self._http.get(f"/api/v1/projects/{self._project}/events") as stream:
+        headers = {"Last-Event-ID": self._last_id} if self._last_id else {}
+        async with self._http.get(f"/api/v1/projects/{self.project}/events", headers=headers) as stream:
             async for line in stream.content:
                 if line.startswith(b"event:"):
                     name = line[6:].strip().decode()
+                elif line.startswith(b"id:"):
+                    self._last_id = line[3:].strip().decode()
                 elif line.startswith(b"data:"):
                     if name == "snapshot":
                         ready.set()

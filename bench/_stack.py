@@ -25,53 +25,99 @@ from tests.support.postgres import Postgres, embedded_postgres
 
 SECRET: Final = "a secret of the benchmark of at least thirty-two bytes"
 READY_S: Final = 240
+STOP_S: Final = 15
 PLENTY: Final = "1000000"
+
+
+@dataclass
+class Replica:
+    """A process of a service, which can be ended and started again at its port."""
+
+    service: Service
+    port: int
+    folder: Path
+    env: Mapping[str, str]
+    process: Process | None = None
+
+    async def start(self) -> None:
+        self.process = await start_service(self.service, self.env, self.folder)
+
+    async def ready(self) -> None:
+        assert self.process
+        await service_ready(self.port, self.process)
+
+    async def stop(self) -> None:
+        if self.process:
+            await stop_service(self.process)
 
 
 @dataclass(frozen=True)
 class Stack:
-    gateway: str
+    replicas: Mapping[Service, list[Replica]]
+    databases: Mapping[Service, str]
     token: str
     kafka: str
     embedded: bool
     postgres: Postgres
-    pids: Mapping[str, int]
+
+    @property
+    def gateways(self) -> list[str]:
+        return [f"http://127.0.0.1:{r.port}" for r in self.replicas[Service.GATEWAY]]
+
+    @property
+    def gateway(self) -> str:
+        return self.gateways[0]
+
+    @property
+    def pids(self) -> dict[str, list[int]]:
+        """Of each service, its processes."""
+        return {s.value: [r.process.pid for r in group if r.process] for s, group in self.replicas.items()}
 
     @asynccontextmanager
-    async def person(self) -> AsyncIterator[Person]:
-        async with Person.signed_in(self.gateway, self.token) as person:
+    async def person(self, number: int = 0) -> AsyncIterator[Person]:
+        """Users are spread over the gateways."""
+        async with Person.signed_in(self.gateways[number % len(self.gateways)], self.token) as person:
             yield person
 
 
 @asynccontextmanager
-async def stack(folder: Path, *, apache: bool = False) -> AsyncIterator[Stack]:
-    """On the embedded broker, or on Apache Kafka. Raises tests.support.components.Missing."""
+async def stack(folder: Path, *, apache: bool = False, replicas: int = 1, partitions: int = 4) -> AsyncIterator[Stack]:
+    """On the embedded broker, or on Apache Kafka with so many partitions. Raises tests.support.components.Missing."""
     async with AsyncExitStack() as resources:
         postgres = await resources.enter_async_context(embedded_postgres(folder / "postgres", durable=True))
-        opened = apache_kafka if apache else embedded_broker
-        broker: RunningBroker = await resources.enter_async_context(opened(folder / "broker"))
-        ports, processes = {s: free_port() for s in Service}, {}
-        for service, port in ports.items():
-            env = service_env(service, port, await postgres.fresh(service), broker, folder)
-            processes[service] = await resources.enter_async_context(running_service(service, env, folder))
+        opened = apache_kafka(folder / "broker", partitions) if apache else embedded_broker(folder / "broker")
+        broker: RunningBroker = await resources.enter_async_context(opened)
+        databases = {service: await postgres.fresh(service) for service in Service}
+        made: dict[Service, list[Replica]] = {}
+        for service in Service:
+            made[service] = []
+            for number in range(replicas):
+                port, own = free_port(), folder / f"{service}-{number}"
+                own.mkdir()
+                env = service_env(service, port, databases[service], broker, folder, own)
+                replica = Replica(service, port, own, env)
+                resources.push_async_callback(replica.stop)
+                await replica.start()
+                made[service].append(replica)
         async with asyncio.timeout(READY_S):
-            await asyncio.gather(*(service_ready(ports[s], processes[s]) for s in Service))
+            await asyncio.gather(*(replica.ready() for group in made.values() for replica in group))
         token = LocalTokens(SECRET, issuer="retake", audience="retake", clock=SystemClock()).issue(
             "local", "Local", timedelta(hours=2)
         )
-        pids = {s.value: p.pid for s, p in processes.items()}
-        gateway = f"http://127.0.0.1:{ports[Service.GATEWAY]}"
-        yield Stack(gateway, token, broker.bootstrap, broker.embedded, postgres, pids)
+        yield Stack(made, databases, token, broker.bootstrap, broker.embedded, postgres)
 
 
-def service_env(service: Service, port: int, database: str, broker: RunningBroker, folder: Path) -> dict[str, str]:
+def service_env(
+    service: Service, port: int, database: str, broker: RunningBroker, folder: Path, own: Path
+) -> dict[str, str]:
+    """Replicas share what is in `folder`; each works in its `own`."""
     settings = {
         "DATABASE_URL": database,
         "KAFKA_BOOTSTRAP": broker.bootstrap,
         "KAFKA_EMBEDDED": str(broker.embedded).lower(),
         "PORT": str(port),
         "OBJECTS_URL": f"file://{folder}/objects",
-        "WORK_DIR": str(folder / "work"),
+        "WORK_DIR": str(own / "work"),
         "SIGNING_DIR": str(folder / "signing"),
         "LOG_LEVEL": "WARNING",
     }
@@ -90,6 +136,14 @@ def service_env(service: Service, port: int, database: str, broker: RunningBroke
 
 @asynccontextmanager
 async def running_service(service: Service, env: Mapping[str, str], folder: Path) -> AsyncIterator[Process]:
+    process = await start_service(service, env, folder)
+    try:
+        yield process
+    finally:
+        await stop_service(process)
+
+
+async def start_service(service: Service, env: Mapping[str, str], folder: Path) -> Process:
     command = ["-m", "shared.web.server", service.value]
     if service is Service.GENERATOR:
         command = [
@@ -102,17 +156,17 @@ async def running_service(service: Service, env: Mapping[str, str], folder: Path
             "--log-level",
             "error",
         ]
-    with (folder / f"{service}.log").open("wb") as log:
-        process = await asyncio.create_subprocess_exec(sys.executable, *command, env=env, stdout=log, stderr=log)
+    with (folder / f"{service}.log").open("ab") as log:
+        return await asyncio.create_subprocess_exec(sys.executable, *command, env=env, stdout=log, stderr=log)
+
+
+async def stop_service(process: Process) -> None:
+    with suppress(ProcessLookupError):
+        process.terminate()
     try:
-        yield process
-    finally:
-        with suppress(ProcessLookupError):
-            process.terminate()
-        try:
-            await asyncio.wait_for(process.wait(), 15)
-        except TimeoutError:
-            process.kill()
+        await asyncio.wait_for(process.wait(), STOP_S)
+    except TimeoutError:
+        process.kill()
 
 
 async def service_ready(port: int, process: Process) -> None:

@@ -53,8 +53,9 @@ async def _measure(folder: Path) -> list[dict[str, Any]]:
         photo = _photograph(name, folder)
 
         async def render(photo: Path = photo, words: str = words) -> None:
-            size = {"width": 1920, "height": 1080, "fps": 24}
-            await engine.render_video(photo, words, seed=1, duration_s=SECONDS, out=folder / "out.mp4", **size)
+            await engine.render_video(
+                photo, words, seed=1, duration_s=SECONDS, out=folder / "out.mp4", width=1920, height=1080, fps=24
+            )
 
         row = await _run("video", f"{photo.stem}: {words}", SECONDS, render)
         rows.append(row | {"of_it": f"drawing {_drawing(photo, words):.2f} core s"})

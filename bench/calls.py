@@ -79,7 +79,7 @@ async def _measure(folder: Path, calls: int) -> dict[str, Any]:
             await answers_http(f"{url}/", within=60)
             async with (
                 embedded_postgres(folder / "postgres") as postgres,
-                open_bench(await postgres.fresh("generator"), folder, studio=FfmpegMediaProcessor()) as bench,
+                open_bench(await postgres.fresh("generator"), folder, media=FfmpegMediaProcessor()) as bench,
             ):
                 return await _run(bench, url, calls)
         finally:

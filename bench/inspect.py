@@ -128,10 +128,10 @@ async def _split(film: Path, folder: Path) -> None:
     with tempfile.TemporaryDirectory(dir=folder) as name:
         work = Path(name)
         opened = await cutter.open(film, work, lambda share: None)
-        changes = await cutter.scan(opened, DEFAULT_THRESHOLD, work, lambda share: None)
+        changes = await cutter.find_scene_changes(opened, DEFAULT_THRESHOLD, work, lambda share: None)
         spans = plan_split(opened.timeline, changes).spans
         for start in range(0, len(spans), AT_ONCE):
-            await cutter.make(opened, spans[start : start + AT_ONCE], work)
+            await cutter.cut(opened, spans[start : start + AT_ONCE], work)
     print(f"{len(spans)} segments, {sum(s.copied for s in spans)} of them copied")
 
 

@@ -59,8 +59,8 @@ class _Acknowledged:
         self.count = 0
         self.news = asyncio.Event()
 
-    async def __call__(self, broker: Any, rows: Any) -> Any:
-        records = await self._send(broker, rows)
+    async def __call__(self, broker: Any, rows: Any, name: Any) -> Any:
+        records = await self._send(broker, rows, name)
         self.count += len(rows)
         self.at = time.perf_counter()
         self.news.set()
@@ -80,7 +80,7 @@ async def _measure(folder: Path) -> dict[str, Any]:
     ):
         url = await postgres.fresh("generator")
         acknowledged = _Acknowledged()
-        relay_module._send = acknowledged
+        relay_module._send = acknowledged  # type: ignore[assignment]
         broker = BrokerConfig(running.bootstrap, Service.GENERATOR, embedded=False)
         async with open_pool(url, size=4) as pool, Relay(broker, url, clock=SystemClock()):
             await _one_by_one(pool, acknowledged, 10)  # warm

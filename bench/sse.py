@@ -27,9 +27,10 @@ from typing import Any, Final
 
 import httpx
 
+from bench._gateway import Missing
 from bench._processes import cpu_s, resident_bytes, with_children
 from bench._report import percentile, save, table
-from bench._sse_servers import Missing, Server, Start, better_sse, event, nchan, retake
+from bench._sse_servers import Server, Start, better_sse, event, nchan, retake
 from tests.support.postgres import Postgres, embedded_postgres
 
 CLIENTS: Final = (1000, 5000, 10_000)

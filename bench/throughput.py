@@ -44,7 +44,7 @@ Loop = Callable[[int], Awaitable[None]]
 class Side:
     name: str
     loop: Loop
-    pids: Mapping[str, int]
+    pids: Mapping[str, Sequence[int]]
 
 
 def main() -> None:
@@ -66,7 +66,7 @@ async def _measure(
 ) -> tuple[list[dict[str, Any]], list[str]]:
     rows, missing = [], []
     async with stack(folder, apache=apache) as ours:
-        postgres = {"PostgreSQL": _server_of(ours.postgres.admin_url)}
+        postgres = {"PostgreSQL": [server_of(ours.postgres.admin_url)]}
         async with _retake(ours, max(people)) as retake:
             try:
                 async with _dbos(ours) as dbos:
@@ -79,14 +79,14 @@ async def _measure(
 
 
 async def _rounds(
-    sides: Sequence[Side], people: Sequence[int], seconds: float, shared: Mapping[str, int]
+    sides: Sequence[Side], people: Sequence[int], seconds: float, shared: Mapping[str, Sequence[int]]
 ) -> list[dict[str, Any]]:
     for side in sides:
-        await _saturate(side, min(people), 2.0, shared)  # warm
-    return [await _saturate(side, count, seconds, shared) for _ in range(ROUNDS) for count in people for side in sides]
+        await saturate(side, min(people), 2.0, shared)  # warm
+    return [await saturate(side, count, seconds, shared) for _ in range(ROUNDS) for count in people for side in sides]
 
 
-async def _saturate(side: Side, people: int, seconds: float, shared: Mapping[str, int]) -> dict[str, Any]:
+async def saturate(side: Side, people: int, seconds: float, shared: Mapping[str, Sequence[int]]) -> dict[str, Any]:
     """So many users, each of whom starts the next loop when the last one is complete; only complete loops count."""
     ends = time.perf_counter() + seconds
     took: list[float] = []
@@ -97,7 +97,7 @@ async def _saturate(side: Side, people: int, seconds: float, shared: Mapping[str
             took.append(time.perf_counter() - began)
 
     def used() -> dict[str, float]:
-        return {name: cpu_s(with_children([pid])) for name, pid in {**side.pids, **shared}.items()}
+        return {name: cpu_s(with_children(pids)) for name, pids in {**side.pids, **shared}.items()}
 
     before, began = used(), time.perf_counter()
     psutil.cpu_percent()
@@ -144,7 +144,7 @@ async def _dbos(ours: Stack) -> AsyncIterator[Side]:
             run = await _posted(http, "/runs", {"asset": f"asset-{number}"})
             await _posted(http, f"/runs/{run['id']}", {})
 
-        yield Side("DBOS", loop, {"server": process.pid})
+        yield Side("DBOS", loop, {"server": [process.pid]})
 
 
 async def _posted(http: aiohttp.ClientSession, path: str, body: dict[str, str]) -> Any:
@@ -171,10 +171,12 @@ async def _run(*command: str) -> None:
         raise Missing(f"DBOS: `{' '.join(command)}` failed (see above)")
 
 
-def _server_of(url: str) -> int:
+def server_of(url: str) -> int:
     """The process that listens at this URL."""
     port = int(url.rsplit("@", 1)[1].split("/")[0].split("?")[0].rsplit(":", 1)[1])
-    pids = [c.pid for c in psutil.net_connections("tcp") if c.laddr and c.laddr.port == port and c.status == "LISTEN"]
+    pids: list[int | None] = [
+        c.pid for c in psutil.net_connections("tcp") if c.laddr and c.laddr.port == port and c.status == "LISTEN"
+    ]
     return min(p for p in pids if p is not None)
 
 

@@ -143,8 +143,9 @@ class ContainedBroker:
 
     embedded = False
 
-    def __init__(self, container: containers.KafkaContainer) -> None:
+    def __init__(self, container: containers.KafkaContainer, partitions: int) -> None:
         self._container = container
+        self._partitions = partitions
 
     @property
     def bootstrap(self) -> str:
@@ -156,7 +157,7 @@ class ContainedBroker:
 
     async def start(self) -> None:
         await self._container.start()
-        await create_missing(self.bootstrap, partitions=APACHE_PARTITIONS, replicas=1)
+        await create_missing(self.bootstrap, partitions=self._partitions, replicas=1)
 
     async def stop(self) -> None:
         await self._container.stop()
@@ -169,10 +170,10 @@ ApacheKafkaBroker = ApacheBroker | ContainedBroker
 
 
 @asynccontextmanager
-async def apache_kafka(directory: Path) -> AsyncIterator[ApacheKafkaBroker]:
+async def apache_kafka(directory: Path, partitions: int = APACHE_PARTITIONS) -> AsyncIterator[ApacheKafkaBroker]:
     """A container where a Docker engine responds, else a local process from Maven's jars. Raises Missing."""
     if containers.engine_responds():
-        contained = ContainedBroker(containers.KafkaContainer(install.VERSION))
+        contained = ContainedBroker(containers.KafkaContainer(install.VERSION), partitions)
         await contained.start()
         COMPONENTS.has("apache-kafka", f"apache-kafka {install.VERSION} (container)")
         try:
@@ -184,7 +185,7 @@ async def apache_kafka(directory: Path) -> AsyncIterator[ApacheKafkaBroker]:
     try:
         with Background() as background:
             second = kafka_logins.listener(directory / "tls")
-            node = ApacheKafka(directory, partitions=APACHE_PARTITIONS, second=second, ready_timeout_s=READY_S)
+            node = ApacheKafka(directory, partitions=partitions, second=second, ready_timeout_s=READY_S)
             broker = ApacheBroker(node, directory, background)
             await broker.start()
             COMPONENTS.has("apache-kafka", f"apache-kafka {install.VERSION}")
