@@ -34,6 +34,7 @@ _FAST: Final = {
     "shared_buffers": "128MB",
     "autovacuum": "off",
 }
+_DURABLE: Final = {"max_connections": "300"}  # three replicas of every service
 ACCEPTS_WITHIN_S: Final = 90.0
 
 
@@ -95,7 +96,7 @@ async def embedded_postgres(directory: Path, *, durable: bool = False) -> AsyncI
     await server.initialise()
     port = free_port()
     command = server.command(port)
-    settings = {} if durable else _FAST
+    settings = _DURABLE if durable else _FAST
     command = replace(command, argv=[*command.argv, *(f"--{k}={v}" for k, v in settings.items())])
     child = await spawn(command, data.log("postgres"), data.root)
     try:
