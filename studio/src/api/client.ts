@@ -2,15 +2,25 @@
 
 import createClient, { type Middleware } from "openapi-fetch";
 import type { Tokens } from "./auth";
+import type { Early } from "./early";
 import { problemOf } from "./problems";
 import type { components, paths } from "./schema";
 
 export type Schemas = components["schemas"];
 export type Api = ReturnType<typeof createApi>;
 
-/** `tokens` adds the bearer token and renews it once on 401. Refusals are thrown as `Problem`. */
-export function createApi(tokens: Tokens, baseUrl = "/", fetch: typeof globalThis.fetch = globalThis.fetch) {
-  const client = createClient<paths>({ baseUrl, fetch: (request: Request) => tokens.send(request, fetch) });
+/**
+ * `tokens` adds the bearer token and renews it once on 401. Refusals are thrown as `Problem`. What was asked for `early`
+ * is not asked for again.
+ */
+export function createApi(
+  tokens: Tokens,
+  baseUrl = "/",
+  fetch: typeof globalThis.fetch = globalThis.fetch,
+  early: Early | null = null,
+) {
+  const send = (request: Request) => early?.take(request) ?? tokens.send(request, fetch);
+  const client = createClient<paths>({ baseUrl, fetch: send });
   client.use(refusals);
   return client;
 }

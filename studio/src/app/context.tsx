@@ -3,6 +3,7 @@
 import { createContext, type ReactNode, useCallback, useContext, useMemo, useRef, useState } from "react";
 import { type SignIn, Tokens } from "../api/auth";
 import { type Api, createApi } from "../api/client";
+import { Early } from "../api/early";
 import { Problem } from "../api/problems";
 import { en, type Words } from "../language/words";
 import { zhHans } from "../language/words.zh-Hans";
@@ -66,7 +67,9 @@ export function AppProvider({ children }: { readonly children: ReactNode }) {
     const tokens = new Tokens(undefined, undefined, setSignIn, new BroadcastChannel("retake-sign-in"));
     const openStream: FollowOptions["open"] = (url, headers, signal) =>
       tokens.send(new Request(url, { headers, signal, cache: "no-store" }));
-    backend.current = { api: createApi(tokens), tokens, openStream };
+    const early = new Early(tokens);
+    early.ask(location.pathname, location.origin);
+    backend.current = { api: createApi(tokens, "/", globalThis.fetch, early), tokens, openStream };
   }
   const { api, tokens, openStream } = backend.current;
 

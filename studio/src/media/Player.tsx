@@ -105,7 +105,7 @@ export function Player(props: PlayerProps) {
   }
 }
 
-const SPEEDS = [0.25, 0.5, 1, 1.5, 2] as const;
+const SPEEDS: readonly number[] = [0.25, 0.5, 1, 1.5, 2];
 
 function VideoPlayer({
   media,
@@ -208,7 +208,7 @@ function VideoPlayer({
     if (video.current) video.current.playbackRate = rate;
   };
   const faster = (by: 1 | -1) => {
-    const at = SPEEDS.findIndex((s) => s === speed);
+    const at = SPEEDS.indexOf(speed);
     setRate(SPEEDS[Math.min(SPEEDS.length - 1, Math.max(0, at + by))] ?? 1);
   };
   /** J a second back, K pause, L play, and faster each time; a video plays backwards in no browser. */
