@@ -2,7 +2,8 @@
 
 dbmate applies what every service has (`shared/migrations`), then the service's own, while it holds a lock: of several
 that start at once, one migrates and the others find nothing to do. Needs NAME_DATABASE_DIRECT_URL, or without a pooler
-NAME_DATABASE_URL, and nothing else.
+NAME_DATABASE_URL, and nothing else. With `--wait`, as before the start of a service, it waits for a database that
+accepts the login for as long as it takes, and says why once per cause.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import asyncio
 import os
 import re
 import shutil
+import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -23,8 +25,11 @@ import asyncpg
 from shared.contracts.topics import Service
 from shared.core.errors import Permanent, RetakeError, Retryable, UserError
 from shared.core.processes import child, read_tail
+from shared.observability.last_said import LastSaid
+from shared.postgres.probe import explained
 
 SOURCE_ROOT: Final = Path(__file__).resolve().parents[1]
+WAIT: Final = "--wait"
 WAIT_S: Final = 60.0  # for a database that is being started
 POLL_S: Final = 1.0
 CONNECT_TIMEOUT_S: Final = 5.0
@@ -40,6 +45,7 @@ _INVALID_INDEXES: Final = """
 """
 _REPAIR: Final = 0x7265_7461_6B65  # the advisory lock of the one replica that repairs indexes: "retake"
 _FILE: Final = re.compile(r"(\d{4})_\w+\.sql")
+_REFUSED: Final = (asyncpg.InvalidAuthorizationSpecificationError,)
 _STARTING: Final = (
     OSError,
     TimeoutError,
@@ -122,23 +128,31 @@ async def _build_indexes(url: str) -> str | None:
     return None
 
 
-async def reachable_url(url: str, *, wait_s: float = WAIT_S, poll_s: float = POLL_S) -> str:
+async def reachable_url(
+    url: str, *, wait_s: float = WAIT_S, poll_s: float = POLL_S, tell: Callable[[str], None] | None = None
+) -> str:
     """Waits until the database accepts connections; returns the URL with `sslmode` as the server wants it.
 
     Without `sslmode`, asyncpg takes TLS where it is offered, and dbmate's driver insists on it. Raises UserError if the
-    server refuses the role or the password, Retryable if there is no such database within `wait_s` seconds.
+    server refuses the role or the password, Retryable if there is no such database within `wait_s` seconds. With `tell`
+    it waits without an end for these, too, and tells each cause once.
     """
     shown = urlsplit(url).netloc.rpartition("@")[2] + urlsplit(url).path
     ends = time.monotonic() + wait_s
+    said = LastSaid()
     while True:
         try:
             return await _with_sslmode(url)
-        except asyncpg.InvalidAuthorizationSpecificationError as error:
-            raise UserError(
-                "database_refused", f"PostgreSQL at {shown} refused: {error}.", "Check role and password."
-            ) from error
-        except _STARTING as error:
-            if time.monotonic() >= ends:
+        except (*_REFUSED, *_STARTING) as error:
+            if tell:
+                cause, remedy = explained(error, "DATABASE_URL")
+                if said.is_news(text := f"PostgreSQL at {shown}: {cause}; {remedy}."):
+                    tell(text)
+            elif isinstance(error, _REFUSED):
+                raise UserError(
+                    "database_refused", f"PostgreSQL at {shown} refused: {error}.", "Check role and password."
+                ) from error
+            elif time.monotonic() >= ends:
                 raise Retryable(
                     "database_unreachable",
                     f"No database at {shown} within {wait_s:.0f} s: {str(error) or type(error).__name__}.",
@@ -174,27 +188,39 @@ def _dbmate() -> str:
     return found
 
 
-async def _migrate_service(service: Service, environment: Mapping[str, str]) -> None:
+async def _migrate_service(
+    service: Service, environment: Mapping[str, str], tell: Callable[[str], None] | None
+) -> None:
     variable = f"{service.upper()}_DATABASE_URL"
     url = environment.get(f"{service.upper()}_DATABASE_DIRECT_URL") or environment.get(variable)
     if not url:
         raise UserError("setting_missing", f"{variable} is not set.", "Set it to the URL that the service uses.")
-    await migrate(await reachable_url(url), service)
+    await migrate(await reachable_url(url, tell=tell), service)
 
 
 def main(arguments: list[str]) -> int:
     """Exit codes: 0 done, 1 waiting or looking into it may help (a restart tries again), 2 wrong settings."""
-    if len(arguments) != 1 or arguments[0] not in list(Service):
-        print(f"usage: python -m shared.migrate {'|'.join(Service)}", file=sys.stderr)
+    names = [argument for argument in arguments if argument != WAIT]
+    if len(names) != 1 or names[0] not in list(Service) or len(arguments) > 2:
+        print(f"usage: python -m shared.migrate {'|'.join(Service)} [{WAIT}]", file=sys.stderr)
         return 2
-    service = Service(arguments[0])
+    service = Service(names[0])
+
+    def tell(cause: str) -> None:
+        print(f"{service}: waiting. {cause}", file=sys.stderr, flush=True)
+
+    signal.signal(signal.SIGTERM, _end)  # the first process of a container has no default for it
     try:
-        asyncio.run(_migrate_service(service, os.environ))
+        asyncio.run(_migrate_service(service, os.environ, tell if WAIT in arguments else None))
     except RetakeError as error:
         print(f"{error} {error.recovery}".rstrip(), file=sys.stderr)
         return 2 if isinstance(error, UserError) else 1
     print(f"{service}: the database has migration {newest_migration(service)}")
     return 0
+
+
+def _end(number: int, _: object) -> None:
+    sys.exit(128 + number)
 
 
 if __name__ == "__main__":

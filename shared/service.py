@@ -29,10 +29,11 @@ from shared.observability.logging import configure_logging
 from shared.observability.metrics import BUILD_INFO, DB_POOL_IN_USE, DB_POOL_SIZE
 from shared.observability.tracing import export_traces
 from shared.postgres.pool import Pool, open_pool
-from shared.postgres.probe import DatabaseProbe, wait_until_reachable
+from shared.postgres.probe import DatabaseProbe, require_database
 from shared.web.cookies import WithoutCookies
 from shared.web.health import Health, database_check, health_routes, problem_check
 from shared.web.shutdown import on_termination
+from shared.web.starting import Starting
 
 S = TypeVar("S", bound=ServiceSettings)
 
@@ -54,10 +55,13 @@ class Resources:
 async def open_resources(
     service: Service, settings: ServiceSettings, *, clock: Clock | None = None, ids: NewId = new_id
 ) -> AsyncIterator[Resources]:
-    """Opens the connection pool. Nothing runs yet: wiring builds repositories and commands from these."""
+    """Opens the connection pool. Nothing runs yet: wiring builds repositories and commands from these.
+
+    Raises DependencyMissing while there is no database of this release, UserError for settings that cannot work.
+    """
     clock = clock or SystemClock()
     broker = BrokerConfig.of(settings.kafka_bootstrap, service, settings, embedded=settings.kafka_embedded)
-    await wait_until_reachable(settings.database_url)
+    await _require_database(service, settings)
     async with open_pool(
         settings.database_url,
         size=settings.pool_size,
@@ -67,6 +71,14 @@ async def open_resources(
         DB_POOL_SIZE.labels(service).set(pool.get_max_size())
         DB_POOL_IN_USE.labels(service).set_function(lambda: pool.get_size() - pool.get_idle_size())
         yield Resources(service, settings, pool, Publisher(service, clock, ids), broker, clock, ids)
+
+
+async def _require_database(service: Service, settings: ServiceSettings) -> None:
+    """By either way to it."""
+    version, prefix = newest_migration(service), service.upper()
+    await require_database(settings.database_url, service, version, variable=f"{prefix}_DATABASE_URL")
+    if direct := settings.database_direct_url:
+        await require_database(direct, service, version, variable=f"{prefix}_DATABASE_DIRECT_URL")
 
 
 @dataclass(frozen=True)
@@ -142,20 +154,17 @@ def service_app(
 ) -> FastAPI:
     """The app of a service without an HTTP API of its own: health checks and metrics around its wiring."""
     configure_logging(service, level=settings.log_level, json=settings.log_json)
+    starting = Starting(service, lambda: wire(settings), health_of=lambda health: health)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with export_traces(service), wire(settings) as health:
-            app.state.health = health
-
-            def drain() -> None:
-                health.draining = True
-
-            with on_termination(drain):
-                yield
-            drain()
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with export_traces(service):
+            with on_termination(starting.drain):
+                async with starting:
+                    yield
 
     app = FastAPI(title=f"Retake {service}", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.starting = starting
     app.add_middleware(WithoutCookies)
-    app.include_router(health_routes(lambda: app.state.health))
+    app.include_router(health_routes(lambda: starting.health))
     return app

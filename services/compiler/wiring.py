@@ -26,7 +26,8 @@ from shared.jobs.queue import Claim
 from shared.jobs.recurring import recurring_kinds, schedule
 from shared.jobs.worker import JobKind
 from shared.media.signing_identity import identity_of
-from shared.objects import Objects, open_objects
+from shared.objects import Objects
+from shared.objects.proof import open_proven_objects
 from shared.postgres.pool import Connection, transaction
 from shared.retention.jobs import retention_jobs
 from shared.service import Resources, open_resources, run_jobs, run_messaging
@@ -39,7 +40,7 @@ async def wire(settings: Settings) -> AsyncIterator[Health]:
     folder = Path(settings.work_dir) / "compiler"
     async with (
         open_resources(Service.COMPILER, settings) as base,
-        open_objects(settings.objects_url, Service.COMPILER, work_dir=folder) as objects,
+        open_proven_objects(settings.objects_url, Service.COMPILER, work_dir=folder) as objects,
         Scratch(folder, base.new_id) as scratch,
     ):
         files = LocalFiles(objects, folder / "cache", limit_bytes=settings.cache_bytes)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from functools import partial
 
 from fastapi import FastAPI
 
@@ -21,6 +22,7 @@ from shared.observability.logging import configure_logging
 from shared.observability.tracing import export_traces
 from shared.web.operations import operations_port
 from shared.web.shutdown import on_termination
+from shared.web.starting import Starting
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -28,27 +30,36 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     configure_logging(Service.GATEWAY, level=settings.log_level, json=settings.log_json)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with export_traces(Service.GATEWAY), wire(settings) as state, _operations(settings, state):
+    async def wired() -> AsyncIterator[AppState]:
+        async with wire(settings) as state:
             app.state.gateway = state
+            yield state
 
-            def drain() -> None:
-                state.health.draining = True
-                state.hub.drain(over_s=settings.drain_s)
+    starting = Starting(Service.GATEWAY, wired, health_of=lambda state: state.health)
 
-            with on_termination(drain):
-                yield
-            state.health.draining = True
-            state.hub.drain()
+    def drain(over_s: float = 0.0) -> None:
+        starting.drain()
+        if starting.state is not None:
+            starting.state.hub.drain(over_s=over_s)
 
-    return build_app(settings, SystemClock(), lifespan)
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with export_traces(Service.GATEWAY), _operations(settings, starting):
+            with on_termination(partial(drain, settings.drain_s)):
+                async with starting:
+                    yield
+                    drain()
+
+    app = build_app(settings, SystemClock(), lifespan)
+    app.state.starting = starting
+    return app
 
 
-def _operations(settings: Settings, state: AppState) -> AbstractAsyncContextManager[None]:
+def _operations(settings: Settings, starting: Starting[AppState]) -> AbstractAsyncContextManager[None]:
     """The second port, if there is to be one."""
     if settings.operations_port is None:
         return nullcontext()
-    return operations_port(lambda: state.health, settings.operations_host, settings.operations_port)
+    return operations_port(lambda: starting.health, settings.operations_host, settings.operations_port)
 
 
 if __name__ == "__main__":

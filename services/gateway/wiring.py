@@ -43,7 +43,7 @@ from shared.contracts.catalogue import load_catalogue
 from shared.contracts.topics import Service
 from shared.core.clock import Clock
 from shared.jobs.recurring import RecurringJob, recurring_kinds, schedule
-from shared.objects import open_objects
+from shared.objects.proof import open_proven_objects
 from shared.postgres.listener import Listener
 from shared.postgres.pool import ACQUIRE_TIMEOUT_S, Connection, Pool, transaction
 from shared.retention.jobs import retention_jobs
@@ -65,7 +65,7 @@ async def wire(settings: Settings) -> AsyncIterator[AppState]:
             settings.quotas,
         )
         hub = await stack.enter_async_context(_hub(resources, settings))
-        objects = await stack.enter_async_context(open_objects(settings.objects_url, Service.GATEWAY))
+        objects = await stack.enter_async_context(open_proven_objects(settings.objects_url, Service.GATEWAY))
         recurring = [
             *recurring_jobs(pool, stores, clock),
             *retention_jobs(retention_service(pool, objects.own), clock, purge_every=PURGE_EVERY),

@@ -44,7 +44,8 @@ from shared.core.clock import Clock
 from shared.jobs.recurring import recurring_kinds, schedule
 from shared.jobs.worker import JobKind
 from shared.media.signing_identity import identity_of
-from shared.objects import Objects, open_objects
+from shared.objects import Objects
+from shared.objects.proof import open_proven_objects
 from shared.postgres.pool import transaction
 from shared.retention.jobs import retention_jobs
 from shared.service import Resources, open_resources, run_jobs, run_messaging
@@ -73,7 +74,7 @@ async def wire(settings: Settings, adapters: Adapters) -> AsyncIterator[Health]:
     work_dir = _work_dir(settings)
     async with (
         open_resources(Service.GENERATOR, settings) as base,
-        open_objects(settings.objects_url, Service.GENERATOR, work_dir=work_dir) as objects,
+        open_proven_objects(settings.objects_url, Service.GENERATOR, work_dir=work_dir) as objects,
         ScratchFolders(work_dir / "scratch", base.new_id()) as scratch,
     ):
         stores = event_stores(base)

@@ -36,6 +36,15 @@ class Retryable(RetakeError):
         self.delay_s = delay_s
 
 
+class DependencyMissing(Retryable):
+    """What a service needs to start is not there, or refuses it. `dependency` is the name of the check of
+    /health/ready that tells so."""
+
+    def __init__(self, dependency: str, code: str, cause: str, recovery: str = "") -> None:
+        super().__init__(code, cause, recovery)
+        self.dependency = dependency
+
+
 class Permanent(RetakeError):
     """Retrying cannot help; someone has to investigate."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.core.errors import UserError
@@ -146,8 +147,20 @@ def kafka_settings() -> KafkaSettings:
     try:
         return KafkaSettings()
     except ValidationError as error:
-        faults = "; ".join(": ".join([*(str(part).upper() for part in e["loc"]), e["msg"]]) for e in error.errors())
-        raise UserError("kafka_settings", f"The settings of Kafka are wrong: {faults}.", "See settings.md.") from None
+        raise UserError(
+            "kafka_settings", f"The settings of Kafka are wrong: {faults_of(error)}.", "See settings.md."
+        ) from None
+
+
+def faults_of(error: ValidationError, service: str | None = None) -> str:
+    """Each setting by the name of its variable, with what is wrong; none of the values, which may be secret."""
+    prefix = f"{service}_" if service else ""
+    return "; ".join(_fault(prefix, e) for e in error.errors(include_input=False))
+
+
+def _fault(prefix: str, error: ErrorDetails) -> str:
+    where = [(prefix + str(part)).upper() if i == 0 else str(part) for i, part in enumerate(error["loc"])]
+    return ": ".join([*where, error["msg"].removeprefix("Value error, ")])
 
 
 class Role(StrEnum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeVar
 
 import structlog
@@ -21,6 +21,7 @@ from shared.core.backoff import backoff
 from shared.core.settings import KafkaSettings
 from shared.messaging.partitioner import partition_of
 from shared.messaging.security import KafkaSecurity, refusal
+from shared.observability.last_said import LastSaid
 
 log = structlog.get_logger(__name__)
 
@@ -71,6 +72,8 @@ class BrokerConfig:
     security: KafkaSecurity = PLAINTEXT
     prefix: str = ""
     client_rack: str | None = None
+    said: LastSaid = field(default_factory=LastSaid, compare=False, repr=False)
+    """Why it cannot be used: one line of the log for all clients of the service."""
 
     @classmethod
     def of(cls, bootstrap: str, service: Service, settings: KafkaSettings, *, embedded: bool = False) -> BrokerConfig:
@@ -225,12 +228,13 @@ async def start_until_reachable(
     report: Report = no_report,
 ) -> C:
     """Starts a client, retrying forever: an unreachable broker must not keep a service down, nor one that refuses the
-    login, which may be about to change. `report` is told why after each failure."""
+    login, which may be about to change. `report` is told why after each failure, the log only when that changes."""
 
     async def warn(state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         why = await refusal(config.bootstrap, config.security) or str(error)
-        log.warning("broker.unreachable", client=client, error=why, retry_in_s=round(state.upcoming_sleep, 2))
+        if config.said.is_news(why):
+            log.warning("broker.unreachable", client=client, error=why)
         report(why)
 
     async def attempt() -> C:
@@ -240,6 +244,8 @@ async def start_until_reachable(
         except BaseException:
             await _stop_quietly(started, stop)
             raise
+        if config.said.is_over():
+            log.info("broker.reachable", client=client)
         return started
 
     return await AsyncRetrying(

@@ -30,6 +30,7 @@ from shared.messaging.dead_letters import DeadLetter, publish_dead_letter
 from shared.messaging.events import Message, read_message
 from shared.messaging.routers import Delivery, Handler, handlers_of
 from shared.messaging.tracing import event_span
+from shared.observability.last_said import LastSaid
 from shared.observability.metrics import (
     CONSUMER_BATCH_SECONDS,
     CONSUMER_BUSY_SINCE,
@@ -82,6 +83,7 @@ class Consumer:
         self._busy_since: float | None = None
         self._healthy_since: float | None = None
         self._disconnected: str | None = None  # why, as far as it is known
+        self._said = LastSaid()
         self._lagging = True
         self._idle = asyncio.Event()
         self._idle.set()
@@ -154,12 +156,10 @@ class Consumer:
         error = _error(state)
         self._unreachable(repr(error))
         expected = isinstance(error, (KafkaError, OSError))
-        log.warning(
-            "consumer.restarts",
-            error=repr(error),
-            retry_in_s=round(state.upcoming_sleep, 2),
-            exc_info=None if expected else error,
-        )
+        if self._healthy_since is not None:
+            self._said.is_over()
+        if self._said.is_news(repr(error)):
+            log.warning("consumer.restarts", error=repr(error), exc_info=None if expected else error)
 
     def _unreachable(self, why: str) -> None:
         self._disconnected = why

@@ -42,6 +42,7 @@ from shared.messaging.broker import (
 )
 from shared.messaging.lease import Lease, fence
 from shared.messaging.replay import BrokerMemory, ends_of
+from shared.observability.last_said import LastSaid
 from shared.observability.metrics import (
     OUTBOX_PUBLISHED,
     OUTBOX_REFUSED,
@@ -101,6 +102,7 @@ class Relay:
         self._holder = new_id()
         self._suspects: set[int] = set()  # rows of a refused batch, sent one by one to find the culprit
         self._task: asyncio.Task[None] | None = None
+        self._said = LastSaid()
         self.problem: str | None = "not started"
 
     async def __aenter__(self) -> Relay:
@@ -134,12 +136,8 @@ class Relay:
         unexpected = not isinstance(error, (*UNAVAILABLE, asyncpg.PostgresError, KafkaError))
         self.problem = repr(error)
         RELAY_UP.labels(self._config.service).set(0)
-        log.warning(
-            "relay.restarts",
-            error=repr(error),
-            retry_in_s=round(state.upcoming_sleep, 2),
-            exc_info=error if unexpected else None,
-        )
+        if self._said.is_news(repr(error)):
+            log.warning("relay.restarts", error=repr(error), exc_info=error if unexpected else None)
 
     def _unreachable(self, why: str) -> None:
         self.problem = why
@@ -147,6 +145,7 @@ class Relay:
 
     def _works(self) -> None:
         self.problem = None
+        self._said.is_over()
         RELAY_UP.labels(self._config.service).set(1)
 
     async def _publish_while_connected(self) -> None:

@@ -21,6 +21,9 @@ from shared.core.errors import Permanent, Retryable, UserError
 
 MAX_KEY_LENGTH: Final = 800  # S3 allows 1,024 bytes; the rest is for a prefix and the owner's name
 
+MISCONFIGURED: Final = "object_store_misconfigured"
+"""Code of a Permanent error: no store could be used with these settings."""
+
 _KEY: Final = re.compile(r"[A-Za-z0-9_=-][A-Za-z0-9._=-]{0,199}(/[A-Za-z0-9_=-][A-Za-z0-9._=-]{0,199})*")
 
 
@@ -123,7 +126,7 @@ async def open_objects(url: str, owner: Service, *, work_dir: Path | None = None
     For S3, region, credentials and endpoint come from the AWS_* environment variables (AWS_ENDPOINT_URL_S3 for other
     servers than Amazon's); for Google Cloud Storage, from its application default credentials. `?public_endpoint=URL`
     is the address for browsers, if it differs. Uploads of unknown length are buffered in `work_dir`. Raises
-    UserError("bad_objects_url") and Permanent("object_store_denied").
+    UserError("bad_objects_url"), Permanent("object_store_misconfigured") and Permanent("object_store_denied").
     """
     parts = urlsplit(url)
     if parts.scheme == "file" and parts.path.startswith("/") and parts.netloc in ("", "localhost"):

@@ -35,6 +35,7 @@ from botocore.exceptions import (
 from shared.contracts.topics import Service
 from shared.core.errors import Permanent, RetakeError, Retryable
 from shared.objects import (
+    MISCONFIGURED,
     Objects,
     StoredObject,
     checked_key,
@@ -57,6 +58,10 @@ DELETE_BATCH: Final = 1_000  # the limit of S3
 DIGEST_METADATA: Final = "sha256"
 
 _MISSING: Final = {"404", "NoSuchKey", "NotFound"}
+_SET: Final = (
+    "Set AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or the pod's role), the bucket's name, and for other "
+    "servers than Amazon's AWS_ENDPOINT_URL_S3."
+)
 _FOREVER_S: Final = 7 * 24 * 3600  # the longest that a link may live, by its signature's definition
 _EXISTS: Final = {"412", "PreconditionFailed"}
 _DENIED: Final = {
@@ -70,7 +75,7 @@ _DENIED: Final = {
     "MethodNotAllowed",
     "NotImplemented",
 }
-_MISCONFIGURED: Final = (NoCredentialsError, NoRegionError, PartialCredentialsError, ParamValidationError)
+_MISCONFIGURED: Final = (NoRegionError, PartialCredentialsError, ParamValidationError)
 
 
 @asynccontextmanager
@@ -322,7 +327,9 @@ def _translate(key: str, e: BaseException) -> BaseException:
             return too_large(5 << 40)
         case ClientError() | BotoCoreError() | aiohttp.ClientError() | OSError() | TimeoutError():
             if isinstance(e, _MISCONFIGURED):
-                return Permanent("object_store_denied", f"The object store is not configured correctly: {e}")
+                return Permanent(MISCONFIGURED, f"The object store is not configured correctly: {e}", _SET)
+            if isinstance(e, NoCredentialsError):
+                return Permanent("object_store_denied", f"There are no credentials for the object store: {e}", _SET)
             return Retryable("object_store_unavailable", f"The object store failed on {key}: {e!r}")
         case _:
             return e

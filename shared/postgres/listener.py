@@ -12,6 +12,7 @@ import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
 from shared.core.backoff import backoff
+from shared.observability.last_said import LastSaid
 from shared.postgres.pool import ACQUIRE_TIMEOUT_S
 from shared.postgres.retry import UNAVAILABLE
 
@@ -44,6 +45,7 @@ class Listener:
         self._on_notify = on_notify
         self._channels = channels
         self._sleep = sleep
+        self._said = LastSaid()
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Listener:
@@ -67,9 +69,18 @@ class Listener:
             sleep=self._sleep,
             wait=backoff(FIRST_DELAY_S, LONGEST_DELAY_S),
             retry=retry_if_exception_type(_CONNECT_ERRORS),
-            before_sleep=_log_retry,
+            before_sleep=self._failed,
         )
-        return await retrying(asyncpg.connect, self._url, timeout=ACQUIRE_TIMEOUT_S, server_settings=KEEPALIVE)
+        connection: asyncpg.Connection = await retrying(
+            asyncpg.connect, self._url, timeout=ACQUIRE_TIMEOUT_S, server_settings=KEEPALIVE
+        )
+        self._said.is_over()
+        return connection
+
+    def _failed(self, state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        if self._said.is_news(repr(error)):
+            log.warning("listener.connect_failed", error=repr(error))
 
     async def _listen_until_closed(self, connection: asyncpg.Connection) -> None:
         closed = asyncio.Event()
@@ -87,8 +98,3 @@ class Listener:
         finally:
             if not connection.is_closed():
                 connection.terminate()
-
-
-def _log_retry(state: RetryCallState) -> None:
-    error = state.outcome.exception() if state.outcome else None
-    log.warning("listener.connect_failed", error=repr(error), retry_in_s=round(state.upcoming_sleep, 2))

@@ -4,30 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 import asyncpg
-import structlog
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_delay
 
-from shared.core.backoff import backoff
-from shared.core.errors import Retryable
-
-log = structlog.get_logger(__name__)
+from shared.core.errors import DependencyMissing, UserError
 
 TIMEOUT_S: Final = 2.0
 CONNECT_TIMEOUT_S: Final = 5.0
-WAIT_S: Final = 60.0  # for a database that is being started, or changes its primary
-STARTING: Final = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.InvalidCatalogNameError,  # an operator creates the database after its server
-    asyncpg.InvalidAuthorizationSpecificationError,  # and the role; a password may be about to change
+REFUSED: Final = (
+    asyncpg.InvalidAuthorizationSpecificationError,  # a role that is about to be created, a password that changes
+    asyncpg.InsufficientPrivilegeError,
 )
+UNREACHABLE: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""Somebody starts, creates, restores or corrects a database: everything that it says may be over later."""
 
 
 class DatabaseProbe:
@@ -68,49 +60,69 @@ class DatabaseProbe:
         self._connection = None
 
 
-async def wait_until_reachable(url: str, *, wait_s: float = WAIT_S) -> None:
-    """Waits for a database that accepts this login; each failure is one line of the log.
+async def require_database(url: str, service: str, version: str, *, variable: str) -> None:
+    """Returns if the database accepts this login and has at least migration `version`. `variable`: the setting that
+    has the URL.
 
-    Raises Retryable `database_unreachable` after `wait_s` seconds.
+    Raises DependencyMissing `database_unreachable`, `database_refused` or `schema_old`; UserError `database_url` if the
+    URL is none.
     """
-    parts = urlsplit(url)
-    shown = parts.netloc.rpartition("@")[2] + parts.path
-
-    def warn(state: RetryCallState) -> None:
-        error = state.outcome.exception() if state.outcome else None
-        log.warning("database.unreachable", database=shown, error=explained(error))
-
-    async def connect() -> None:
-        connection = await asyncpg.connect(url, timeout=CONNECT_TIMEOUT_S)
-        await connection.close(timeout=CONNECT_TIMEOUT_S)
-
     try:
-        await AsyncRetrying(
-            wait=backoff(0.2, 5.0),
-            stop=stop_after_delay(wait_s),
-            retry=retry_if_exception_type(STARTING),
-            before_sleep=warn,
-            reraise=True,
-        )(connect)
-    except STARTING as error:
-        raise Retryable(
-            "database_unreachable",
-            f"No database at {shown} within {wait_s:.0f} s: {explained(error)}.",
-            "A restart tries again.",
-        ) from error
+        connection = await asyncpg.connect(url, timeout=CONNECT_TIMEOUT_S, statement_cache_size=0)
+        try:
+            problem = await schema_problem(
+                lambda query: connection.fetchval(query, timeout=TIMEOUT_S), service, version
+            )
+        finally:
+            await connection.close(timeout=CONNECT_TIMEOUT_S)
+    except (asyncpg.exceptions.ClientConfigurationError, ValueError) as error:
+        raise UserError("database_url", f"{variable} is no database's URL: {error}.", "See settings.md.") from error
+    except UNREACHABLE as error:
+        code = "database_refused" if isinstance(error, REFUSED) else "database_unreachable"
+        cause, remedy = explained(error, variable)
+        raise DependencyMissing("database", code, f"{_shown(url)}: {cause};", f"{remedy}.") from error
+    if problem:
+        raise DependencyMissing("database", "schema_old", f"{problem[0]};", f"{problem[1]}.")
 
 
-def explained(error: BaseException | None) -> str:
-    """Why it cannot be reached, and which setting to look at."""
-    text = str(error) or type(error).__name__
+async def schema_problem(
+    fetchval: Callable[[str], Awaitable[Any]], service: str, version: str
+) -> tuple[str, str] | None:
+    """What is missing in the database that `fetchval` asks, and what to do; None if it has migration `version` (the
+    number before the underscore) or a later one."""
+    try:
+        applied = await fetchval("select max(version) from schema_migrations")
+    except asyncpg.UndefinedTableError:
+        applied = None
+    if applied and applied >= version:
+        return None
+    missing = f"migration {version} is not applied (newest: {applied or 'none'})"
+    return missing, f"run `python -m shared.migrate {service}`"
+
+
+def explained(error: BaseException, variable: str) -> tuple[str, str]:
+    """Why the database cannot be used, and what to do: check the setting `variable`, or something else."""
+    text = str(error).rstrip(".") or type(error).__name__
     match error:
         case asyncpg.InvalidAuthorizationSpecificationError():
-            return f"the login is refused ({text}); check role and password in DATABASE_URL"
+            return f"the login is refused ({text})", f"check role and password in {variable}"
         case asyncpg.InvalidCatalogNameError():
-            return f"{text}; create it, or correct DATABASE_URL"
+            return text, f"create it, or correct {variable}"
+        case asyncpg.InsufficientPrivilegeError():
+            return text, f"grant it to the role of {variable}, which should own the database"
         case ssl.SSLCertVerificationError():
-            return f"the server's certificate is refused ({error.verify_message}); check sslrootcert and the host"
+            return f"the server's certificate is refused ({error.verify_message})", (
+                f"check sslrootcert and the host in {variable}"
+            )
         case asyncpg.TooManyConnectionsError():
-            return f"{text}; raise max_connections, or lower POOL_SIZE"
+            return text, "raise max_connections, or lower POOL_SIZE"
+        case TimeoutError():
+            return "no answer in time", f"check {variable} and network policies"
         case _:
-            return f"{text}; check DATABASE_URL and network policies"
+            return text, f"check {variable}, network policies and that PostgreSQL runs"
+
+
+def _shown(url: str) -> str:
+    """Without the password."""
+    parts = urlsplit(url)
+    return "PostgreSQL at " + parts.netloc.rpartition("@")[2] + parts.path

@@ -7,13 +7,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import asyncpg
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from shared.observability.metrics import BROKER_UP, SERVICE_READY
-from shared.postgres.probe import DatabaseProbe
+from shared.postgres.probe import UNREACHABLE, DatabaseProbe, explained, schema_problem
 
 CHECK_TIMEOUT_S: Final = 2.0
 
@@ -65,16 +64,13 @@ async def _bounded(check: Check) -> str | None:
 
 def database_check(probe: DatabaseProbe, service: str, version: str) -> Check:
     """The database answers and has at least this migration (the number before the underscore)."""
-    remedy = f"run `python -m shared.migrate {service}`"
 
     async def check() -> str | None:
         try:
-            applied = await probe.fetchval("select max(version) from schema_migrations")
-        except asyncpg.UndefinedTableError:
-            applied = None
-        if applied and applied >= version:
-            return None
-        return f"migration {version} is not applied (newest: {applied or 'none'}); {remedy}"
+            problem = await schema_problem(probe.fetchval, service, version)
+        except UNREACHABLE as error:
+            problem = explained(error, f"{service.upper()}_DATABASE_URL")
+        return "; ".join(problem) if problem else None
 
     return check
 

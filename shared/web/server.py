@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import importlib
 import ipaddress
 import os
 import socket
 import sys
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 import uvicorn
+from fastapi import FastAPI
+from pydantic import ValidationError
 
 from shared.contracts.topics import Service
+from shared.core.errors import RetakeError
+from shared.core.settings import faults_of
+from shared.web.starting import Starting
 from shared.web.timeouts import TimeoutProtocol
 
 STARTUP_FAILURE: Final = 3  # the exit code that `uvicorn.run` uses
@@ -22,13 +28,14 @@ def main(service: str) -> None:
     """Serves on NAME_HOST and NAME_PORT, or on the listening socket inherited as file descriptor NAME_LISTEN_FD.
 
     X-Forwarded-For and X-Forwarded-Proto count only from the proxies in FORWARDED_ALLOW_IPS: addresses and networks,
-    separated by commas; none by default. At SIGTERM open requests get NAME_GRACE_S seconds.
+    separated by commas; none by default. At SIGTERM open requests get NAME_GRACE_S seconds. Exits with
+    `STARTUP_FAILURE` and the reason if the service can never start with these settings.
     """
     prefix = Service(service).value.upper()
     proxies = trusted_proxies(os.environ.get("FORWARDED_ALLOW_IPS", ""))
+    app = _app(service)
     config = uvicorn.Config(
-        f"services.{service}.main:create_app",
-        factory=True,
+        app,
         http=TimeoutProtocol,
         host=os.environ.get(f"{prefix}_HOST", "127.0.0.1"),
         port=int(os.environ.get(f"{prefix}_PORT", "8000")),
@@ -40,12 +47,37 @@ def main(service: str) -> None:
         proxy_headers=bool(proxies),
         forwarded_allow_ips=proxies,
     )
-    server = uvicorn.Server(config)
+    starting: Starting[Any] = app.state.starting
+    server = _Server(config, starting)
     inherited = os.environ.get(f"{prefix}_LISTEN_FD")
     with suppress(KeyboardInterrupt):  # uvicorn raises the signal again when it has shut down
         server.run(sockets=[_inherited_socket(int(inherited))] if inherited else None)
-    if not server.started:
+    if not server.started or starting.failure:
         sys.exit(STARTUP_FAILURE)
+
+
+class _Server(uvicorn.Server):
+    """Ends when the service turns out to be unable to start."""
+
+    def __init__(self, config: uvicorn.Config, starting: Starting[Any]) -> None:
+        super().__init__(config)
+        self._starting = starting
+
+    async def on_tick(self, counter: int) -> bool:
+        return await super().on_tick(counter) or self._starting.failure is not None
+
+
+def _app(service: str) -> FastAPI:
+    """Exits with every fault of the settings."""
+    try:
+        app: FastAPI = importlib.import_module(f"services.{service}.main").create_app()
+    except ValidationError as error:
+        print(f"The settings of {service} are wrong: {faults_of(error, service)}. See settings.md.", file=sys.stderr)
+    except RetakeError as error:
+        print(f"{error} {error.recovery}".rstrip(), file=sys.stderr)
+    else:
+        return app
+    sys.exit(STARTUP_FAILURE)
 
 
 def _seconds(variable: str) -> int:

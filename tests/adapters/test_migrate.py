@@ -121,6 +121,44 @@ async def test_a_database_that_is_not_there_yet_is_waited_for(postgres: Postgres
         await reachable_url(postgres.url("never"), wait_s=0)
 
 
+async def test_before_a_start_it_waits_for_the_login_and_the_database_and_says_each_cause_once(
+    postgres: Postgres,
+) -> None:
+    admin = await asyncpg.connect(postgres.admin_url)
+    address = urlsplit(postgres.admin_url)
+    told: list[str] = []
+    url = urlunsplit(address._replace(netloc=f"tardy:right@{address.netloc.rpartition('@')[2]}", path="/tardy"))
+    waiting = asyncio.create_task(reachable_url(url, wait_s=0, poll_s=0.02, tell=told.append))
+    try:
+        await eventually(lambda: told)
+        await admin.execute("create role tardy login password 'right'")
+        await eventually(lambda: len(told) > 1)
+        await admin.execute("create database tardy owner tardy")
+        assert urlsplit(await waiting).path == "/tardy"
+    finally:
+        await admin.execute("drop database if exists tardy with (force)")
+        await admin.execute("drop role if exists tardy")
+        await admin.close()
+    assert "login is refused" in told[0]
+    assert 'database "tardy" does not exist; create it' in told[1]
+    assert len(set(told)) == len(told) <= 3
+    assert "right@" not in "".join(told)
+
+
+async def test_waiting_ends_with_the_container() -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "shared.migrate", "review", "--wait"),
+        cwd=SOURCE_ROOT,
+        env={"REVIEW_DATABASE_URL": "postgresql://a:b@127.0.0.1:1/c"},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stderr
+    line = await process.stderr.readline()
+    assert b"review: waiting. PostgreSQL at 127.0.0.1:1/c: " in line
+    process.terminate()
+    assert await asyncio.wait_for(process.wait(), 20) == 143
+
+
 async def test_a_url_of_another_kind_is_refused() -> None:
     with pytest.raises(UserError, match="not valid"):
         await reachable_url("mysql://host/database", wait_s=0)

@@ -8,7 +8,9 @@ import os
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -20,9 +22,10 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from shared.contracts.topics import Service
 from shared.contracts.values import ObjectRef
-from shared.core.errors import Permanent, Retryable, UserError
+from shared.core.errors import DependencyMissing, Permanent, Retryable, UserError
 from shared.core.ids import new_id
 from shared.objects import Objects, StoredObject, directory, open_objects, s3
+from shared.objects.proof import open_proven_objects
 from shared.objects.s3 import PART
 from tests.support.gcs import ACCOUNT, GcsServer, service_account
 from tests.support.s3 import S3Server
@@ -504,3 +507,103 @@ async def test_a_deletion_that_takes_an_empty_directory_stops_no_writer(
         await objects.own.put_bytes("a/b/c", b"x", "text/plain")
         assert taken
         assert list(await listed(objects)) == ["a/b/c"]
+
+
+@pytest_asyncio.fixture
+async def forgetful(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    """A server that takes what is written and knows no conditions, like S3 before 2024."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError):
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                length = next((int(v) for k, v in _headers(head) if k == "content-length"), 0)
+                if any(k == "expect" for k, _ in _headers(head)):
+                    writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                await reader.readexactly(length)
+                writer.write(b'HTTP/1.1 200 OK\r\nETag: "x"\r\nContent-Length: 0\r\n\r\n')
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        for name, value in S3Server(url, checks_signatures=False).environment.items():
+            monkeypatch.setenv(name, value)
+        yield
+
+
+def _headers(head: bytes) -> Iterator[tuple[str, str]]:
+    for line in head.decode().split("\r\n")[1:]:
+        name, _, value = line.partition(":")
+        yield name.lower(), value.strip()
+
+
+async def test_a_store_that_writes_over_objects_is_refused(forgetful: None) -> None:
+    with pytest.raises(DependencyMissing, match=r"object_store_overwrites: .*If-None-Match") as told:
+        async with open_proven_objects("s3://b/p", Service.REVIEW):
+            pass
+    assert told.value.dependency == "objects"
+    assert "REVIEW_OBJECTS_URL" in told.value.recovery
+
+
+async def test_a_store_that_writes_once_is_proven_by_several_and_nothing_is_left(url: str, tmp_path: Path) -> None:
+    async def prove() -> dict[str, StoredObject]:
+        async with open_proven_objects(url, Service.REVIEW, work_dir=tmp_path):
+            await asyncio.sleep(0)
+        async with open_objects(url, Service.REVIEW) as objects:
+            return await listed(objects, "probe/")
+
+    await asyncio.gather(prove(), prove(), prove())
+    assert await prove() == {}
+
+
+async def test_a_bucket_is_waited_for_and_found_once_it_is_there(
+    s3_server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not s3_server.checks_signatures:
+        pytest.skip("s3: moto checks no signatures")
+    for name, value in s3_server.environment.items():
+        monkeypatch.setenv(name, value)
+    bucket = f"late-{uuid.uuid4().hex}"
+
+    async def told(code: str) -> str:
+        with pytest.raises(DependencyMissing, match=code) as missing:
+            async with open_proven_objects(f"s3://{bucket}/p", Service.COMPILER):
+                pass
+        again = str(missing.value)
+        with pytest.raises(DependencyMissing) as same:
+            async with open_proven_objects(f"s3://{bucket}/p", Service.COMPILER):
+                pass
+        assert str(same.value) == again, "the same cause has the same words, so that the log says it once"
+        return f"{again} {missing.value.recovery}"
+
+    assert "NoSuchBucket" in (words := await told("object_store_denied")) and "COMPILER_OBJECTS_URL" in words
+    with monkeypatch.context() as away:
+        away.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
+        assert "http://127.0.0.1:9" in await told("object_store_unavailable")
+    async with open_objects(f"s3://{bucket}/p", Service.COMPILER) as objects:
+        assert isinstance(objects.own, s3.S3Store)
+        await objects.own._client.create_bucket(Bucket=bucket)
+    with monkeypatch.context() as wrong:
+        wrong.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+        assert "credentials" in await told("object_store_denied")
+    async with open_proven_objects(f"s3://{bucket}/p", Service.COMPILER) as objects:
+        assert await listed(objects) == {}
+
+
+async def test_settings_with_which_no_store_can_be_used_are_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in S3Server("http://127.0.0.1:9", checks_signatures=True).environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(Permanent, match="object_store_misconfigured") as told:
+        async with open_proven_objects("s3://no$bucket/p", Service.REVIEW):
+            pass
+    assert "Invalid bucket name" in told.value.cause
+    assert "the bucket's name" in told.value.recovery
+    with pytest.raises(UserError, match="bad_objects_url"):
+        async with open_proven_objects("ftp://b", Service.REVIEW):
+            pass
+
+
+async def test_a_folder_that_cannot_be_had_is_waited_for(tmp_path: Path) -> None:
+    file_of(tmp_path / "occupied", b"")
+    with pytest.raises(DependencyMissing, match="Not a directory"):
+        async with open_proven_objects(f"file://{tmp_path}/occupied/x", Service.REVIEW):
+            pass

@@ -12,10 +12,10 @@ import pytest
 from services.review.config import Settings as ReviewSettings
 from services.review.wiring import wire
 from shared.contracts.topics import Service
-from shared.core.errors import Retryable
+from shared.core.errors import DependencyMissing
 from shared.migrate import newest_migration
 from shared.postgres.pool import open_pool, transaction
-from shared.postgres.probe import DatabaseProbe, wait_until_reachable
+from shared.postgres.probe import DatabaseProbe, require_database
 from shared.web.health import Health, database_check
 from tests.support import events, pgbouncer
 from tests.support.brokers import EmbeddedBroker
@@ -81,8 +81,10 @@ async def _ready(health: Health) -> bool:
 async def test_the_certificate_of_the_server_is_checked(pooler: pgbouncer.Pooler, postgres: Postgres) -> None:
     async with open_pool(pooler.tls_url(postgres.admin_url, "ca.pem"), size=1, behind_pooler=True) as pool:
         assert await pool.fetchval("select 1") == 1
-    with pytest.raises(Retryable, match=r"certificate is refused .* check sslrootcert"):
-        await wait_until_reachable(pooler.tls_url(postgres.admin_url, "other-ca.pem"), wait_s=0)
+    url = pooler.tls_url(postgres.admin_url, "other-ca.pem")
+    with pytest.raises(DependencyMissing, match="certificate is refused") as told:
+        await require_database(url, "review", "0001", variable="REVIEW_DATABASE_URL")
+    assert "check sslrootcert and the host in REVIEW_DATABASE_URL" in told.value.recovery
 
 
 async def test_a_full_pool_does_not_make_the_service_unready(fresh_database: Fresh) -> None:
@@ -110,9 +112,16 @@ async def test_the_probe_connects_again_after_the_server_ended_its_session(fresh
         await eventually(answers, what="another session")
 
 
-async def test_a_database_that_refuses_the_login_is_waited_for_and_told(
-    postgres: Postgres, fresh_database: Fresh
-) -> None:
-    missing = postgres.url("nothing_of_that_name")
-    with pytest.raises(Retryable, match=r"nothing_of_that_name.*create it"):
-        await wait_until_reachable(missing, wait_s=0)
+async def test_a_database_that_is_missing_is_told_with_the_setting_to_correct(postgres: Postgres) -> None:
+    with pytest.raises(DependencyMissing, match="nothing_of_that_name") as told:
+        await require_database(postgres.url("nothing_of_that_name"), "review", "0001", variable="REVIEW_DATABASE_URL")
+    assert told.value.dependency == "database"
+    assert told.value.recovery == "create it, or correct REVIEW_DATABASE_URL."
+
+
+async def test_readiness_says_what_to_do_about_a_database_that_is_away() -> None:
+    async with DatabaseProbe("postgresql://a:hidden-word@127.0.0.1:1/x", "review") as probe:
+        problem = await database_check(probe, "review", "0001")()
+    assert problem is not None
+    assert "check REVIEW_DATABASE_URL, network policies and that PostgreSQL runs" in problem
+    assert "hidden-word" not in problem

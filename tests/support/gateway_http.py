@@ -25,6 +25,7 @@ from shared.postgres.pool import open_pool
 from tests.support.clock import FakeClock
 from tests.support.gateway_harness import FakeServices, GatewayHarness
 from tests.support.streamed import documented, log_is_documented
+from tests.support.waiting import eventually
 
 SECRET = "a secret of at least thirty-two bytes"
 NOWHERE = "127.0.0.1:1"  # no broker: what the gateway publishes stays in its outbox, where the test reads it
@@ -82,6 +83,7 @@ async def gateway(
     app = create_app(settings)
     clock = FakeClock(datetime.now(UTC))
     async with app.router.lifespan_context(app), open_pool(database_url, size=4) as pool:
+        await eventually(lambda: hasattr(app.state, "gateway"), what="a gateway that is wired")
         stores = StoreFactory(Publisher(Service.GATEWAY, clock, new_id), load_catalogue(), "animatic")
         made = Gateway(app, GatewayHarness(pool, clock, stores, FakeServices(clock)), settings)
         yield made

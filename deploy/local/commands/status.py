@@ -98,13 +98,14 @@ async def _probe(part: PartStatus, readiness: str) -> PartStatus:
         return part
     url = urlsplit(readiness)
     try:
-        status = await http_probe.get_status(url.hostname or "", url.port or 0, "/health/ready", PROBE_TIMEOUT_S)
+        found = await http_probe.readiness(url.hostname or "", url.port or 0, PROBE_TIMEOUT_S)
     except (OSError, TimeoutError):
-        status = 0
-    match status:
+        found = http_probe.Readiness(0)
+    match found.status:
         case 200:
             return part
         case 0:
             return part.to(State.NOT_READY, detail="does not answer")
-        case _:
-            return part.to(State.NOT_READY, detail=f"{readiness}/health/ready returned {status}")
+        case status:
+            why = found.problems or f"{readiness}{http_probe.PATH} returned {status}"
+            return part.to(State.NOT_READY, detail=why)

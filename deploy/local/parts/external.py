@@ -29,16 +29,16 @@ async def check(options: Options) -> None:
 
 async def _check_objects(url: str) -> None:
     from shared.contracts.topics import Service
-    from shared.objects import open_objects
+    from shared.objects.proof import open_proven_objects
 
     try:
-        async with asyncio.timeout(OBJECTS_TIMEOUT_S), open_objects(url, Service.GENERATOR) as objects:
+        async with asyncio.timeout(OBJECTS_TIMEOUT_S), open_proven_objects(url, Service.GENERATOR) as objects:
             async for _ in objects.own.list():
                 break
     except UserError:
         raise
     except (RetakeError, TimeoutError) as e:
-        cause = e.cause if isinstance(e, RetakeError) else f"no answer within {OBJECTS_TIMEOUT_S:.0f} s"
+        cause = e.cause.rstrip(".") if isinstance(e, RetakeError) else f"no answer within {OBJECTS_TIMEOUT_S:.0f} s"
         raise UserError(
             "objects_unreachable",
             f"The object store {url} cannot be used: {cause}.",

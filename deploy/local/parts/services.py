@@ -88,7 +88,8 @@ class ServicePart:
     settings: Settings
     listening: socket.socket
     starter: Starter
-    ready_timeout_s: float = 60.0
+    waits_s: float = 60.0  # before it is started again
+    ready_timeout_s: float = 70.0  # never reached, as `ready` gives up before
     stop_grace_s: float = 12.0  # a little more than `shared.web.server` allows open requests
     _migrated: bool = False
 
@@ -110,12 +111,20 @@ class ServicePart:
         return await self.starter.start(self.name, python_env(settings), self.listening)
 
     async def ready(self, child: Child) -> str:
+        """Raises Retryable with what the service waits for, when it has waited for too long."""
         host, port = self._operations or ("127.0.0.1", self.port)
-        while True:
-            with suppress(OSError, TimeoutError):
-                if await http_probe.get_status(host, port, "/health/ready") == 200:
-                    return f"http://127.0.0.1:{self.port}"
-            await asyncio.sleep(POLL_S)
+        problems = ""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.waits_s):
+                while True:
+                    with suppress(OSError, TimeoutError):
+                        found = await http_probe.readiness(host, port)
+                        if found.status == 200:
+                            return f"http://127.0.0.1:{self.port}"
+                        problems = found.problems
+                    await asyncio.sleep(POLL_S)
+        waits = f"; it waits: {problems}" if problems else ""
+        raise Retryable("not_ready", f"was not ready after {self.waits_s:g} s{waits}")
 
     @property
     def _operations(self) -> tuple[str, int] | None:

@@ -19,6 +19,7 @@ from services.gateway.api.app_state import app_state
 from services.gateway.api.middleware.auth import API, AuthMiddleware
 from services.gateway.api.middleware.compression import CompressionMiddleware
 from services.gateway.api.middleware.errors import ErrorMiddleware
+from services.gateway.api.middleware.starting import StartingMiddleware
 from services.gateway.api.openapi import completed
 from services.gateway.api.routes import (
     accounts,
@@ -81,7 +82,7 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
 class GatewayApp(FastAPI):
-    """`app.state.gateway` is there once the lifespan has begun."""
+    """`app.state.gateway` is there once the gateway is wired; `app.state.starting` says why it is not."""
 
     def __init__(self, settings: Settings | None, lifespan: Lifespan | None) -> None:
         self._local_mode = settings is not None and settings.local_mode
@@ -157,13 +158,14 @@ def build_app(settings: Settings | None, clock: Clock, lifespan: Lifespan | None
         app.include_router(router, prefix=API)
     app.include_router(liveness_route())
     if settings is None or settings.operations_port is None:
-        app.include_router(operations_routes(lambda: app_state(app).health))
+        app.include_router(operations_routes(lambda: app.state.starting.health))
     app.include_router(site.router)
     if settings is not None:
         studio = Studio(media_origin=lambda: app_state(app).objects.link_origin())
         app.router.default = StudioFallback(studio, app.router.default)
         app.add_middleware(CompressionMiddleware)
         app.add_middleware(AuthMiddleware, state=lambda: app_state(app))
+        app.add_middleware(StartingMiddleware, has_started=lambda: hasattr(app.state, "gateway"))
         if settings.cors_origins:
             app.add_middleware(
                 CORSMiddleware,

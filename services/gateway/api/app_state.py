@@ -98,6 +98,6 @@ class AppState:
 
 
 def app_state(app: FastAPI) -> AppState:
-    """The state of a running app; it exists once the lifespan has begun."""
+    """The state of a running app. Before it exists, no request gets past `StartingMiddleware`."""
     state: AppState = app.state.gateway
     return state

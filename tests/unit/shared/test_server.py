@@ -16,6 +16,7 @@ from shared.service import service_app
 from shared.web.health import Health
 from shared.web.operations import operations_port
 from shared.web.server import trusted_proxies
+from tests.support.waiting import eventually
 
 
 def test_only_listed_proxies_are_believed() -> None:
@@ -44,6 +45,7 @@ async def test_a_cookie_of_quotes_costs_no_service_anything() -> None:
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as api:
+            await eventually(lambda: app.state.starting.state)
             await _is_cheap(api)
     port = free_port()
     async with (
