@@ -198,10 +198,13 @@ class Consumer:
             self._committing = None
 
     async def _take_and_apply(self, consumer: AIOKafkaConsumer) -> None:
+        heard = self._clock.monotonic()
         while not self._stopping:
             batches = await consumer.getmany(timeout_ms=1000, max_records=MAX_RECORDS)
             records = [record for batch in batches.values() for record in batch]
-            pace_fetches(consumer, self._config, idle=not records)
+            if records:
+                heard = self._clock.monotonic()
+            pace_fetches(consumer, self._config, self._clock.monotonic() - heard)
             if not records:
                 await self._observe(consumer)
                 continue

@@ -21,6 +21,7 @@ from shared.contracts.topics import Service
 from shared.core.clock import SystemClock
 from shared.core.errors import Permanent, Retryable
 from shared.core.ids import new_id
+from shared.messaging import broker as broker_module
 from shared.messaging import consumer as consumer_module
 from shared.messaging import inbox
 from shared.messaging import relay as relay_module
@@ -139,6 +140,7 @@ async def test_the_embedded_broker_is_asked_less_often_when_there_is_nothing_and
         return FetchRequest(wait_ms, *rest, **named)
 
     monkeypatch.setattr(fetcher, "FetchRequest", asked)
+    monkeypatch.setattr(broker_module, "EMBEDDED_IDLE_AFTER_S", 0.5)
     sent = previews(2)
     async with generator.relay(embedded_broker), consuming(review, embedded_broker):
         await eventually(lambda: EMBEDDED_IDLE_FETCH_WAIT_MS in waits, what="a fetch that may wait")
