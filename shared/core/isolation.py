@@ -13,11 +13,7 @@ import subprocess
 from functools import cache
 from typing import Final
 
-import structlog
-
 from shared.core.confinement import Files, InForce, command, supported
-
-log = structlog.get_logger(__name__)
 
 _TRIED_S: Final = 10.0
 
@@ -36,7 +32,7 @@ def enforced() -> InForce:
     """What the kernel enforces, logged once. Blocks, once, for some milliseconds."""
     in_force = supported()
     if not (in_force.seccomp and in_force.landlock):
-        log.warning("isolation.incomplete", seccomp=in_force.seccomp, landlock=bool(in_force.landlock))
+        _warn("isolation.incomplete", seccomp=in_force.seccomp, landlock=bool(in_force.landlock))
     return in_force
 
 
@@ -66,5 +62,11 @@ def without_network() -> tuple[str, ...]:
             reason = error.stderr.decode(errors="replace").strip()
         except (OSError, subprocess.TimeoutExpired) as error:
             reason = str(error)
-    log.warning("isolation.network_shared", reason=reason)
+    _warn("isolation.network_shared", reason=reason)
     return ()
+
+
+def _warn(event: str, **facts: object) -> None:
+    import structlog  # each drawing and speaking process would else wait for what hardly one of them needs
+
+    structlog.get_logger(__name__).warning(event, **facts)

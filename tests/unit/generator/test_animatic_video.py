@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from services.generator.providers.animatic import engine
 from services.generator.providers.animatic.draw import prepare
 from services.generator.providers.animatic.engine import render_video
 from services.generator.providers.animatic.photograph import cut_frame
@@ -285,3 +288,10 @@ def test_large_and_tiny_photographs_are_read_upright(tmp_path: Path) -> None:
     Image.new("RGB", (16, 9), (200, 60, 90)).save(tmp_path / "tiny.png")
     for words in ("push in", "tilt up", "pan left"):
         assert drawn(tmp_path / "tiny.png", words, count=2)[1].std() < 4
+
+
+def test_drawing_and_speaking_processes_import_nothing_of_what_only_services_need() -> None:
+    """They are started for each candidate, so what they import is waited for each time."""
+    workers = ", ".join(f"{engine._PACKAGE}.{name}" for name in ("draw", "speech", "music.score", "cards.storyboard"))
+    script = f"import sys, {workers}; print(sorted({{'pydantic', 'requests', 'rich', 'structlog'}} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "[]\n"
