@@ -216,6 +216,7 @@ class Assets(Group[assets.Assets]):
 class Versions(Group[versions.Versions]):
     get = blocking(versions.Versions.get)
     rollback = blocking(versions.Versions.rollback)
+    provenance = blocking(versions.Versions.provenance)
 
 
 class Notes(Group[notes.Notes]):
@@ -268,6 +269,7 @@ class Films(Group[films.Films]):
     all = listing(films.Films.all)
     cancel = blocking(films.Films.cancel)
     rate = blocking(films.Films.rate)
+    provenance = blocking(films.Films.provenance)
 
 
 class Retake:

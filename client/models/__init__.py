@@ -22,6 +22,7 @@ from client.models.projects import (
     Usage,
     UsageGroup,
 )
+from client.models.provenance import Provenance, ProvenanceIngredient
 from client.models.reviews import Review, ReviewAction
 from client.models.runs import Cost, Run, RunStatus
 from client.models.segments import Segment, SegmentsStatus, SegmentStatus, Transition
@@ -66,6 +67,8 @@ __all__ = [
     "Problem",
     "Project",
     "ProjectSettings",
+    "Provenance",
+    "ProvenanceIngredient",
     "RatedWeek",
     "Resource",
     "Review",

@@ -7,6 +7,7 @@ from typing import Any
 from client.models import (
     Compilation,
     Estimate,
+    Provenance,
     StartedCompilation,
 )
 from client.resources.base import Listing, Resource, parse, path, without_none
@@ -58,6 +59,10 @@ class Films(Resource):
     def all(self, episode_id: str, max_items: int | None = None) -> Listing[Compilation]:
         url = path("episodes", episode_id, "compilation-jobs")
         return self._list(Compilation, url, max_items)
+
+    async def provenance(self, compilation_id: str) -> Provenance:
+        """Its origin by its Content Credentials, checked against its bytes. Raises Gone if it was deleted."""
+        return await self._get(Provenance, path("compilation-jobs", compilation_id, "provenance"))
 
     async def cancel(self, compilation_id: str) -> Compilation:
         return await self._post(Compilation, path("compilation-jobs", compilation_id, "cancel"))

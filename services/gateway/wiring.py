@@ -20,6 +20,7 @@ from services.gateway.api.middleware.auth import API
 from services.gateway.api.middleware.concurrency import ConcurrencyLimit
 from services.gateway.api.middleware.rate_limit import RateLimit, sharing
 from services.gateway.api.poster_sizes import PosterSizes
+from services.gateway.api.provenance import ProvenanceReader
 from services.gateway.commands.accounts import remember_user
 from services.gateway.commands.projects import ensure_local_project
 from services.gateway.config import Settings
@@ -108,6 +109,7 @@ async def wire(settings: Settings) -> AsyncIterator[AppState]:
             objects=objects,
             inspector=MediaInspector(),
             posters=posters,
+            provenance=ProvenanceReader(settings.work_dir),
             catalogue=stores.catalogue,
             health=messaging.health,
             clock=clock,

@@ -112,6 +112,8 @@ TABLE = [
     Row("POST", "/assets/{asset_id}/versions", E, {"url": "https://example.com/a.png"}),
     Row("GET", "/assets/{asset_id}/compare", V, query="?versions={version_id},{version_id}"),
     Row("GET", "/versions/{version_id}", V),
+    Row("GET", "/versions/{version_id}/provenance", V),
+    Row("GET", "/compilation-jobs/{compilation_id}/provenance", V),
     Row("POST", "/versions/{version_id}/rollback", E),
     Row("GET", "/versions/{version_id}/notes", V),
     Row("POST", "/versions/{version_id}/notes", R, {"text": "Darker"}),

@@ -16,6 +16,7 @@ from services.gateway.api.media_inspection import MediaInspector
 from services.gateway.api.middleware.concurrency import ConcurrencyLimit
 from services.gateway.api.middleware.rate_limit import RateLimit
 from services.gateway.api.poster_sizes import PosterSizes
+from services.gateway.api.provenance import ProvenanceReader
 from services.gateway.config import Settings
 from services.gateway.domain.identity import Identity
 from services.gateway.domain.links import Links
@@ -64,6 +65,7 @@ class AppState:
     objects: Objects
     inspector: MediaInspector
     posters: PosterSizes
+    provenance: ProvenanceReader
     catalogue: Catalogue
     health: Health
     clock: Clock

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from services.gateway.queries.approvals import ApprovalQueries
 from services.gateway.queries.episodes import EpisodeQueries
 from services.gateway.queries.estimates import EstimateQueries
 from services.gateway.queries.films import FilmQueries
@@ -11,5 +12,14 @@ from services.gateway.queries.projects import ProjectQueries
 from services.gateway.queries.shares import ShareQueries
 
 
-class Queries(EpisodeQueries, FilmQueries, ProjectQueries, LiveQueries, NoteQueries, EstimateQueries, ShareQueries):
+class Queries(
+    EpisodeQueries,
+    FilmQueries,
+    ProjectQueries,
+    LiveQueries,
+    NoteQueries,
+    EstimateQueries,
+    ShareQueries,
+    ApprovalQueries,
+):
     """Reads for one caller on one connection."""

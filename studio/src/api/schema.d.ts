@@ -363,6 +363,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/compilation-jobs/{compilation_id}/provenance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Where a film comes from, by its Content Credentials
+         * @description Read from the file and checked against its bytes: the versions in it, their models, and who approved them. A film
+         *     is signed moments after it is completed, and has none until then.
+         */
+        get: operations["provenance_of_film"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/compilation-jobs/{compilation_id}/rating": {
         parameters: {
             query?: never;
@@ -1469,6 +1490,27 @@ export interface paths {
          * @description At a moment or over a part, about all of the picture or a box in it. A version has at most 200 notes.
          */
         post: operations["notes_write"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/versions/{version_id}/provenance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Where a version comes from, by its Content Credentials
+         * @description Read from the file and checked against its bytes. It names the model and the starting image; who approved the
+         *     version was decided after it was signed, and is told by its reviews.
+         */
+        get: operations["provenance_of_version"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -6573,6 +6615,97 @@ export interface components {
             next_cursor: string | null;
         };
         /**
+         * Provenance
+         * @description The origin of a file, read from its Content Credentials (C2PA) and checked against its bytes.
+         */
+        Provenance: {
+            /**
+             * Approvers
+             * @description Who approved it or its parts, by name; people only.
+             */
+            approvers: string[];
+            /**
+             * Development
+             * @description Whether it was signed with a development certificate, which proves that the file is unchanged, not who signed it.
+             */
+            development: boolean;
+            /**
+             * Ingredients
+             * @description What went into it.
+             */
+            ingredients: components["schemas"]["ProvenanceIngredient"][];
+            /**
+             * Made By
+             * @description The model or program that the credentials name; null: none.
+             * @example animatic/camera
+             */
+            made_by: string | null;
+            /**
+             * Organisation
+             * @description The organisation in the signer's certificate; null: not told.
+             */
+            organisation: string | null;
+            /**
+             * Problems
+             * @description What is wrong with the credentials, as their reader puts it.
+             */
+            problems: string[];
+            /**
+             * Signer
+             * @description The name in the signer's certificate; null: not signed.
+             */
+            signer: string | null;
+            /**
+             * Source
+             * @description How it was made, in IPTC's terms: by an AI model, with parts by AI models, by rules without AI, of parts none of which is known to be by AI; null: not told, as of an upload.
+             */
+            source: ("trainedAlgorithmicMedia" | "compositeWithTrainedAlgorithmicMedia" | "algorithmicMedia" | "composite" | "other") | null;
+            /**
+             * State
+             * @description none: it has none; invalid: it was changed after it was signed; valid: unchanged; trusted: and the signer's certificate is trusted here.
+             * @enum {string}
+             */
+            state: "none" | "invalid" | "valid" | "trusted";
+            /**
+             * Unsigned Reason
+             * @description Why it has no credentials, if that is known.
+             */
+            unsigned_reason: string | null;
+        };
+        /**
+         * ProvenanceIngredient
+         * @description A file that went into it.
+         */
+        ProvenanceIngredient: {
+            /**
+             * Approved By
+             * @description Who approved it, by name; null: not told, or a policy did.
+             */
+            approved_by: string | null;
+            /**
+             * Model
+             * @description The model that made it; null: not told, or none did.
+             */
+            model: string | null;
+            /**
+             * Relationship
+             * @description componentOf, parentOf (the original) or inputTo (a starting image).
+             * @example componentOf
+             */
+            relationship: string | null;
+            /**
+             * Title
+             * @description What it is, as the credentials name it.
+             * @example Segment 1: video
+             */
+            title: string | null;
+            /**
+             * Version Id
+             * @description The version; null: not told.
+             */
+            version_id: string | null;
+        };
+        /**
          * QualityEvent
          * @description A part of a video that is worth a look, as measured.
          */
@@ -11102,6 +11235,42 @@ export interface operations {
             503: components["responses"]["unavailable"];
         };
     };
+    provenance_of_film: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of a compilation. */
+                compilation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Provenance"];
+                };
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not-found"];
+            405: components["responses"]["method-not-allowed"];
+            406: components["responses"]["not-acceptable"];
+            410: components["responses"]["gone"];
+            422: components["responses"]["invalid"];
+            429: components["responses"]["rate-limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable"];
+        };
+    };
     films_rate: {
         parameters: {
             query?: never;
@@ -14769,6 +14938,42 @@ export interface operations {
             413: components["responses"]["too-large"];
             415: components["responses"]["unsupported-media-type"];
             422: components["responses"]["idempotency-mismatch.invalid"];
+            429: components["responses"]["rate-limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable"];
+        };
+    };
+    provenance_of_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of a version. */
+                version_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Provenance"];
+                };
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not-found"];
+            405: components["responses"]["method-not-allowed"];
+            406: components["responses"]["not-acceptable"];
+            410: components["responses"]["gone"];
+            422: components["responses"]["invalid"];
             429: components["responses"]["rate-limited"];
             500: components["responses"]["internal"];
             503: components["responses"]["unavailable"];

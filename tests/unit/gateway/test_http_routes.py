@@ -87,6 +87,8 @@ GET /assets/{asset_id}/versions 200
 POST /assets/{asset_id}/versions 202,200 busy,storage-full
 GET /assets/{asset_id}/compare 200 gone
 GET /versions/{version_id} 200
+GET /versions/{version_id}/provenance 200 gone
+GET /compilation-jobs/{compilation_id}/provenance 200 gone
 GET /versions/{version_id}/notes 200
 POST /versions/{version_id}/notes 201 invalid-state
 GET /notes/{note_id} 200

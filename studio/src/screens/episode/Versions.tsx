@@ -10,6 +10,7 @@ import { routes } from "../../app/routes";
 import { costText, dateTime, score } from "../../language/format";
 import { posterOf } from "../../media/links";
 import { Button, Skeleton, ui } from "../../ui/ui";
+import { Provenance } from "../Provenance";
 import { atLeast } from "../roles";
 import { useEpisode } from "./EpisodeContext";
 import css from "./episode.module.css";
@@ -86,6 +87,7 @@ export function Versions({
               <p className={css.clamp} dir="auto">
                 {version.directions}
               </p>
+              {version.gone ? null : <Provenance of="version" id={version.id} />}
             </div>
             {committedId && !version.committed && version.url && version.status !== "preview" ? (
               <Link

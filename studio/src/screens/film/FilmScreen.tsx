@@ -11,6 +11,7 @@ import { said } from "../../language/messages";
 import { asDownload } from "../../media/links";
 import { Player } from "../../media/Player";
 import { Button, Empty, Notice, Skeleton, ui } from "../../ui/ui";
+import { Provenance } from "../Provenance";
 import { fractionOf } from "../playable";
 import { Stars } from "../preview/Stars";
 import css from "./film.module.css";
@@ -124,6 +125,7 @@ export function FilmScreen({
                 </a>
               ) : null}
             </div>
+            <Provenance of="film" id={film.id} pending={film.provenance === "pending"} />
             {film.chapters.length > 0 ? (
               <section aria-label={words.chapters}>
                 <h2>{words.chapters}</h2>
