@@ -54,7 +54,7 @@ async def test_every_address_of_the_page_leads_to_it(built: Studio, path: str) -
 def test_every_style_sheet_names_the_order_of_the_layers_whichever_a_browser_reads_first() -> None:
     sheets = list((BUILT / "assets").glob("*.css"))
     assert sheets
-    assert [s.name for s in sheets if not s.read_text().startswith("@layer tokens,base,ui;")] == []
+    assert [s.name for s in sheets if not s.read_text().startswith("@layer tokens,base,ui,contrast;")] == []
 
 
 async def test_the_policy_allows_no_inline_script_or_style_and_the_page_has_none(built: Studio) -> None:

@@ -53,7 +53,10 @@ export function Inspector({ segment, musicId, tab, onTab, onReview }: InspectorP
     requestAnimationFrame(() => document.getElementById(`${id}-${next}`)?.focus());
   };
   return (
-    <section className={css.inspector} aria-label={segment ? `${segment.segment_number}` : words.music}>
+    <section
+      className={css.inspector}
+      aria-label={segment ? `${words.segment} ${segment.segment_number}` : words.music}
+    >
       {segment ? (
         <h2 dir="auto">
           {segment.segment_number} {segment.scene_info.location ?? segment.scene_info.description ?? ""}
