@@ -63,9 +63,10 @@ class _BehindPooler(asyncpg.Connection):
 
 @asynccontextmanager
 async def open_pool(
-    url: str, *, size: int = 10, application: str = "retake", behind_pooler: bool = False
+    url: str, *, size: int = 10, at_start: int = MIN_SIZE, application: str = "retake", behind_pooler: bool = False
 ) -> AsyncIterator[Pool]:
-    """A pool whose uuid columns are strings and whose json columns are Python values.
+    """A pool whose uuid columns are strings and whose json columns are Python values. `at_start` of its `size`
+    connections are opened now, the others when they are needed.
 
     `behind_pooler`: the URL leads through PgBouncer (1.21 or newer, `max_prepared_statements` above 0) or its like,
     also in transaction mode.
@@ -74,7 +75,7 @@ async def open_pool(
     async with asyncpg.create_pool(
         url,
         connection_class=_BehindPooler if behind_pooler else asyncpg.Connection,
-        min_size=min(MIN_SIZE, size),
+        min_size=min(at_start, size),
         max_size=size,
         init=_codecs,
         reset=_no_reset,

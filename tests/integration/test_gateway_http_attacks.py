@@ -48,9 +48,9 @@ def said(response: httpx.Response, status: int, slug: str) -> dict[str, Any]:
 async def test_a_cookie_of_quotes_costs_nothing(g: Gateway, name: str, path: str) -> None:
     api = g.client(None, Cookie=f'{name}="' + '\\"' * 8000 + '"')
     await api.get("/openapi.json")  # made once
-    started = time.perf_counter()
+    started = time.process_time()
     response = await api.get(path)
-    assert time.perf_counter() - started < 0.2
+    assert time.process_time() - started < 0.2
     assert response.status_code == (401 if path == "/me" else 200)
 
 
@@ -89,10 +89,10 @@ async def test_deep_json_is_refused_before_it_is_read(g: Gateway, depth: int) ->
     project = await a_project(api)
     text = f'{{"name": "x", "settings": {{"video": {{"a": {nested(depth)}}}}}}}'
     for path in ("/projects", f"/projects/{project}/episodes", f"/projects/{project}/imports"):
-        started = time.perf_counter()
+        started = time.process_time()
         body = said(await api.post(path, content=text, headers=JSON), 422, "invalid")
         assert f"{MAX_DEPTH} levels" in body["detail"]
-        assert time.perf_counter() - started < 1
+        assert time.process_time() - started < 1
 
 
 async def test_brackets_in_texts_are_no_nesting(g: Gateway) -> None:
@@ -120,9 +120,9 @@ async def test_brackets_in_texts_are_no_nesting(g: Gateway) -> None:
 )
 async def test_large_json_gets_a_small_answer_soon(g: Gateway, body: str | bytes) -> None:
     api = g.client()
-    started = time.perf_counter()
+    started = time.process_time()
     response = await api.post("/projects", content=body, headers=JSON)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
     assert response.status_code in (400, 422), response.text[:300]
     assert len(response.content) < 100_000
     assert response.json()["recovery"]
@@ -227,9 +227,9 @@ async def test_yaml_is_read_beside_the_loop_and_bounded(g: Gateway, bomb: str) -
     async def watch() -> None:
         nonlocal worst
         while not done.is_set():
-            started = time.perf_counter()
+            started = time.process_time()
             assert (await api.get("http://localhost/health/live")).status_code == 200
-            worst = max(worst, time.perf_counter() - started)
+            worst = max(worst, time.process_time() - started)
             await asyncio.sleep(0.05)
 
     watching = asyncio.create_task(watch())

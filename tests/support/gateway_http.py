@@ -82,7 +82,7 @@ async def gateway(
     settings = gateway_settings(through or database_url, folder, **more)
     app = create_app(settings)
     clock = FakeClock(datetime.now(UTC))
-    async with app.router.lifespan_context(app), open_pool(database_url, size=4) as pool:
+    async with app.router.lifespan_context(app), open_pool(database_url, size=4, at_start=1) as pool:
         await eventually(lambda: hasattr(app.state, "gateway"), what="a gateway that is wired")
         stores = StoreFactory(Publisher(Service.GATEWAY, clock, new_id), load_catalogue(), "animatic")
         made = Gateway(app, GatewayHarness(pool, clock, stores, FakeServices(clock)), settings)

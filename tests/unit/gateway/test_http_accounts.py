@@ -126,12 +126,12 @@ def test_a_flood_of_callers_costs_each_request_the_same(clock: FakeClock) -> Non
     limit = RateLimit(3, 60, clock)
     limit.take("address", "first")
     assert limit.take("address", "first").remaining == 1
-    started = time.perf_counter()
+    started = time.process_time()
     for n in range(TRACKED + 1000):
         limit.take("address", str(n))
         if n == TRACKED // 2:
             limit.take("user", "ana")
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10
     assert len(limit._windows) == TRACKED
     assert limit.take("user", "ana").remaining == 1, "whoever came later is still known"
     assert limit.take("address", "first").remaining == 2, "it was forgotten: this is its first request"

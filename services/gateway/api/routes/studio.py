@@ -11,6 +11,7 @@ import hashlib
 import mimetypes
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -113,8 +114,13 @@ def _read(path: Path) -> File:
     content_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     if content_type.startswith("text/"):
         content_type += "; charset=utf-8"
-    compressed = gzip.compress(body, mtime=0) if path.suffix in _COMPRESSED and len(body) > 1000 else None
+    compressed = _compressed(body) if path.suffix in _COMPRESSED and len(body) > 1000 else None
     return File(body, compressed, content_type, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
+
+
+@cache
+def _compressed(body: bytes) -> bytes:
+    return gzip.compress(body, mtime=0)
 
 
 def _response(request: Request, file: File, headers: dict[str, str]) -> Response:
