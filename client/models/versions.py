@@ -51,6 +51,7 @@ class Version(Resource):
     url: str | None = None
     thumbnail_url: str | None = None
     filmstrip_url: str | None = None
+    peaks_url: str | None = None
     duration: float | None = Field(None, description="seconds")
     resolution: str | None = None
     aspect_ratio: str | None = None

@@ -21,7 +21,7 @@ class Media(Resource):
     ) -> int:
         """Download into a file, resuming broken connections. Returns its size in bytes.
 
-        Collections: versions, films, uploads. Renditions: content, proxy, poster, filmstrip, captions.vtt,
+        Collections: versions, films, uploads. Renditions: content, proxy, poster, filmstrip, peaks, captions.vtt,
         captions.srt, timeline.otio.
         """
         url = API + path("media", collection, object_id, rendition)

@@ -15,10 +15,12 @@ from services.gateway.api.auth.oidc import OidcTokens
 from services.gateway.api.auth.sealing import Sealer
 from services.gateway.api.auth.sign_in import SignIn
 from services.gateway.api.auth.tokens import LocalTokens
+from services.gateway.api.derived_files import DerivedFiles
 from services.gateway.api.media_inspection import MediaInspector
 from services.gateway.api.middleware.auth import API
 from services.gateway.api.middleware.concurrency import ConcurrencyLimit
 from services.gateway.api.middleware.rate_limit import RateLimit, sharing
+from services.gateway.api.peaks import Peaks
 from services.gateway.api.poster_sizes import PosterSizes
 from services.gateway.api.provenance import ProvenanceReader
 from services.gateway.commands.accounts import remember_user
@@ -88,8 +90,9 @@ async def wire(settings: Settings) -> AsyncIterator[AppState]:
         sign_in = await stack.enter_async_context(_sign_in(keys, settings, pool, clock))
         limit = RateLimit(settings.rate_quota, settings.rate_window_s, clock)
         await stack.enter_async_context(sharing(limit, RateWindows(pool), clock))
-        posters = PosterSizes(settings.work_dir)
-        stack.callback(posters.close)
+        sized, heard = DerivedFiles(settings.work_dir), DerivedFiles(settings.work_dir)
+        stack.callback(sized.close)
+        stack.callback(heard.close)
         concurrency = ConcurrencyLimit(settings.requests_at_once, settings.waits_at_once)
         messaging.health.informative = {**messaging.health.informative, "load": problem_check(concurrency.trouble)}
         await stack.enter_async_context(review_gauges(_measure(pool), TARGETS, clock))
@@ -108,7 +111,8 @@ async def wire(settings: Settings) -> AsyncIterator[AppState]:
             event_log=EventLog(pool),
             objects=objects,
             inspector=MediaInspector(),
-            posters=posters,
+            posters=PosterSizes(sized),
+            peaks=Peaks(heard),
             provenance=ProvenanceReader(settings.work_dir),
             catalogue=stores.catalogue,
             health=messaging.health,

@@ -79,3 +79,23 @@ test("an expired link is renewed, and it goes on at the same time", () => {
   fireEvent(audio, new Event("loadedmetadata"));
   expect(audio.currentTime).toBe(4);
 });
+
+test("its waveform is drawn from its peaks; without them its poster is shown", async () => {
+  const asked: string[] = [];
+  vi.stubGlobal("fetch", async (link: string) => {
+    asked.push(link);
+    return link.startsWith("/gone")
+      ? new Response("", { status: 410 })
+      : new Response(new Uint8Array([255, 0]));
+  });
+  const { container } = shown({ media: { ...media, peaks: "/peaks?sig=1" } });
+  expect(container.querySelector("img")?.getAttribute("src")).toBe("/wave.png");
+  await vi.waitFor(() => expect(container.querySelector("svg path[fill=currentColor]")).not.toBeNull());
+  expect(container.querySelector("img")).toBeNull();
+  cleanup();
+  const gone = shown({ media: { ...media, peaks: "/gone?sig=1" } });
+  await act(async () => {});
+  expect(gone.container.querySelector("img")?.getAttribute("src")).toBe("/wave.png");
+  expect(asked).toEqual(["/peaks?sig=1", "/gone?sig=1"]);
+  vi.unstubAllGlobals();
+});

@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 from PIL import Image
 
+from services.gateway.api.derived_files import DerivedFiles
 from services.gateway.api.poster_sizes import PosterSizes
 from shared.contracts.topics import Service
 from shared.core.errors import Permanent
@@ -109,7 +110,8 @@ async def test_it_is_made_once_and_the_oldest_make_room(tmp_path: Path, monkeypa
         return {}
 
     monkeypatch.setattr("services.gateway.api.poster_sizes.run_job", make)
-    posters = PosterSizes(str(tmp_path), most_bytes=1000)
+    derived = DerivedFiles(str(tmp_path), most_bytes=1000)
+    posters = PosterSizes(derived)
     async with open_objects(f"file://{tmp_path}/objects", Service.GENERATOR) as objects:
         ref = await objects.own.put_bytes("versions/poster.jpg", picture(), "image/jpeg")
 
@@ -135,5 +137,5 @@ async def test_it_is_made_once_and_the_oldest_make_room(tmp_path: Path, monkeypa
         monkeypatch.setattr("services.gateway.api.poster_sizes.run_job", fails)
         assert await posters.sized(ref, objects.own, 640, webp=True) is None
         folder = (await ask(160)).parent
-        posters.close()
+        derived.close()
         assert not folder.exists()

@@ -15,6 +15,7 @@ from services.gateway.api.auth.tokens import LocalTokens
 from services.gateway.api.media_inspection import MediaInspector
 from services.gateway.api.middleware.concurrency import ConcurrencyLimit
 from services.gateway.api.middleware.rate_limit import RateLimit
+from services.gateway.api.peaks import Peaks
 from services.gateway.api.poster_sizes import PosterSizes
 from services.gateway.api.provenance import ProvenanceReader
 from services.gateway.config import Settings
@@ -65,6 +66,7 @@ class AppState:
     objects: Objects
     inspector: MediaInspector
     posters: PosterSizes
+    peaks: Peaks
     provenance: ProvenanceReader
     catalogue: Catalogue
     health: Health

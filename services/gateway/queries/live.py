@@ -44,7 +44,8 @@ _GUEST: Final = f"""join shares m on m.episode_id = t.episode_id and $2 = '{GUES
         and m.revoked_at is null and m.expires_at > now()"""
 _VERSION: Final = """
     select t.number, t.kind, a.label, t.retired_at, t.object as content, t.poster, t.filmstrip,
-           coalesce(t.proxy, case when t.kind = 'video' then t.object end) as proxy  -- most need none
+           coalesce(t.proxy, case when t.kind = 'video' then t.object end) as proxy,  -- most need none
+           case when t.media ->> 'audio_codec' is not null then coalesce(t.proxy, t.object) end as peaks
     from versions t join assets a on a.asset_id = t.asset_id
     {reader}
     join projects p on p.project_id = t.project_id and p.deleted_at is null

@@ -138,6 +138,7 @@ class VersionQueries(QueryBase):
             "thumbnail_url": self._url(row, "poster", row["poster"]),
             "filmstrip_url": self._url(row, "filmstrip", row["filmstrip"]),
             "proxy_url": self._url(row, "proxy", row["proxy"]),
+            "peaks_url": self._url(row, "peaks", row["object"] if row["media"].get("audio_codec") else None),
         }
 
     def _url(self, row: Row, rendition: str, ref: Mapping[str, Any] | None) -> str | None:

@@ -830,7 +830,8 @@ export interface paths {
         /**
          * Get a media file, with Range
          * @description Each `v` names one file for ever: a film has one before it is signed and another one afterwards. `preview` only
-         *     tells caches apart. A download waits for the signed file. HEAD works, too.
+         *     tells caches apart. `peaks` of a version with sound: a byte for each hundredth of a second, 0 to 255 (full scale). A
+         *     download waits for the signed file. HEAD works, too.
          */
         get: operations["media_media"];
         put?: never;
@@ -9629,6 +9630,12 @@ export interface components {
              */
             parent_version_id: string | null;
             /**
+             * Peaks Url
+             * @description The peaks of its sound, to draw a waveform: a byte for each hundredth of a second, 0 to 255; null: it has no sound.
+             * @example http://localhost:8080/api/v1/media/versions/ID/content?v=2026-01-01T00:00:00.000000Z&exp=…&sig=…
+             */
+            peaks_url: string | null;
+            /**
              * Photosensitivity Warning
              * @description To be shown before it plays: it flashes harmfully, as ITU-R BT.1702 counts flashes; null: it does not, or it was not measured.
              */
@@ -12797,7 +12804,7 @@ export interface operations {
                 /** @description Of a version, a compilation or an upload. */
                 object_id: string;
                 /** @description Which file of it. */
-                rendition: "content" | "proxy" | "poster" | "filmstrip" | "captions.vtt" | "captions.srt" | "timeline.otio";
+                rendition: "content" | "proxy" | "poster" | "filmstrip" | "peaks" | "captions.vtt" | "captions.srt" | "timeline.otio";
             };
             cookie?: never;
         };

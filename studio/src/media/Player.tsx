@@ -26,6 +26,8 @@ export interface Playable {
   readonly url: string | null;
   readonly poster: string | null;
   readonly filmstrip: string | null;
+  /** Of a sound: where its peaks are. */
+  readonly peaks?: string | null;
   /** As exact as it is known. */
   readonly fps: number | null;
   readonly frames?: number | null;

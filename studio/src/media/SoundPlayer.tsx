@@ -17,6 +17,7 @@ import { type Lane, Lanes } from "./Lanes";
 import type { Playable, PlayerControl } from "./Player";
 import css from "./player.module.css";
 import { useSource } from "./source";
+import { Waveform } from "./Waveform";
 
 /** Steps of the scrub bar and of the keys `,` and `.`, in seconds. */
 const STEP = 0.01;
@@ -146,7 +147,7 @@ export function SoundPlayer(props: SoundPlayerProps) {
   return (
     <section className={css.player} aria-label={label} onKeyDown={onKey}>
       <div className={css.sound}>
-        {media.poster ? <img className={css.waveform} src={media.poster} alt="" /> : null}
+        <Waveform peaks={media.peaks ?? null} poster={media.poster} />
         {broken ? <p>{words.unplayable}</p> : null}
         {badge ? <span className={css.badge}>{badge}</span> : null}
         <audio

@@ -9,6 +9,7 @@ export function playableOf(version: Schemas["Version"]): Playable {
     url: version.proxy_url ?? version.url,
     poster: version.thumbnail_url,
     filmstrip: version.filmstrip_url,
+    peaks: version.peaks_url,
     fps: rateOf(version),
     frames: version.frames,
     variableRate: version.variable_rate === true,
@@ -19,9 +20,7 @@ export function playableOf(version: Schemas["Version"]): Playable {
 
 /** The exact rate where it was measured: rounded, it leads to a neighbouring frame after some minutes. */
 export function rateOf(version: Pick<Schemas["Version"], "fps" | "fps_num" | "fps_den">): number | null {
-  return version.fps_num !== null && version.fps_den !== null
-    ? version.fps_num / version.fps_den
-    : version.fps;
+  return version.fps_num && version.fps_den ? version.fps_num / version.fps_den : version.fps;
 }
 
 /** Of a fraction as films tell it: `24000/1001`. null: it is none. */

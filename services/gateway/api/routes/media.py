@@ -28,7 +28,7 @@ from shared.core.errors import Permanent
 router = APIRouter(prefix="/media", tags=["media"])
 
 Collection = Literal["versions", "films", "uploads"]
-Rendition = Literal["content", "proxy", "poster", "filmstrip", "captions.vtt", "captions.srt", "timeline.otio"]
+Rendition = Literal["content", "proxy", "poster", "filmstrip", "peaks", "captions.vtt", "captions.srt", "timeline.otio"]
 SIGNED_WITHIN_S: Final = 20.0  # a film that cannot be signed is handed out as it is after this
 LOOK_EVERY_S: Final = 0.25
 PRESIGNED_S: Final = 2 * 3600  # as long as our own links live at most
@@ -71,7 +71,8 @@ async def media(
     ] = None,
 ) -> Response:
     """Each `v` names one file for ever: a film has one before it is signed and another one afterwards. `preview` only
-    tells caches apart. A download waits for the signed file. HEAD works, too."""
+    tells caches apart. `peaks` of a version with sound: a byte for each hundredth of a second, 0 to 255 (full scale). A
+    download waits for the signed file. HEAD works, too."""
     require_id(object_id)
     if w is not None and rendition != "poster":
         raise invalid(("query:w", "only posters have sizes"))
@@ -91,6 +92,8 @@ async def media(
         found, waited = await look(), waited + LOOK_EVERY_S
     if found.gone:
         raise ProblemError(Slug.GONE)
+    if rendition == "peaks":
+        return await _peaks(request, state, found)
     response = await _sized(request, state, found, w) if w and rendition == "poster" else None
     response = response or await _serve(request, state, found, wants_file)
     takes_film = rendition == "timeline.otio" or (rendition == "content" and wants_file)
@@ -132,6 +135,20 @@ async def _sized(request: Request, state: AppState, found: MediaFile, width: Wid
         return Response(await asyncio.to_thread(poster.path.read_bytes), 200, headers, poster.content_type)
     except OSError:  # it was dropped for others in between
         return None
+
+
+async def _peaks(request: Request, state: AppState, found: MediaFile) -> Response:
+    """Raises ProblemError gone, Retryable."""
+    etag = f'"{found.object.sha256[:32]}-peaks"'
+    headers = _headers(found, etag, attachment=False)
+    if matches(request.headers.get("if-none-match"), etag):
+        return Response(status_code=304, headers=headers)
+    try:
+        path = await state.peaks.of(found.object, state.objects.of(found.object.bucket))
+        content = await asyncio.to_thread(path.read_bytes)
+    except (OSError, Permanent):
+        raise ProblemError(Slug.GONE) from None
+    return Response(content, 200, headers, "application/octet-stream")
 
 
 def _headers(found: MediaFile, etag: str, *, attachment: bool) -> dict[str, str]:

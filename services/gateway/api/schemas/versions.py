@@ -99,6 +99,10 @@ class Version(Dated):
     thumbnail_url: Url
     filmstrip_url: Url
     proxy_url: Url
+    peaks_url: Url = Field(
+        description="The peaks of its sound, to draw a waveform: a byte for each hundredth of a second, 0 to 255; "
+        "null: it has no sound."
+    )
     content_type: str = Field(description="The media type, detected from the content.")
     size: int = Field(description="The size in bytes.")
     duration: float | None = Field(description="The measured duration in seconds; null: an image.")

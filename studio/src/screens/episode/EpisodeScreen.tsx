@@ -197,6 +197,7 @@ function Stage({ segment, tab }: { readonly segment: Schemas["Segment"] | undefi
           url: version ? (version.proxy_url ?? version.url) : null,
           poster: version?.thumbnail_url ?? image?.committed?.thumbnail_url ?? null,
           filmstrip: version?.filmstrip_url ?? null,
+          peaks: version?.peaks_url ?? null,
           fps: version ? rateOf(version) : null,
           frames: version?.frames ?? null,
           variableRate: version?.variable_rate === true,
