@@ -39,7 +39,7 @@ test: $(VENV)/.dev ## Run the tests (ARGS='-k name')
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 stories: $(VENV)/.dev ## Tell the studio's stories in Chromium against the whole system
-	$(BIN)/python -m pytest tests/browser/studio_story.py $(ARGS)
+	$(BIN)/python -m pytest tests/browser/*_story.py $(ARGS)
 
 upgrade: $(VENV)/.dev ## Upgrade from the last release and roll back, with films made by each
 	$(BIN)/python -m pytest tests/e2e/upgrade_story.py $(ARGS)

@@ -21,6 +21,9 @@ const version = (id: string, number: number) => ({
   url: `/media/${id}?preview=${id}`,
   duration: 5,
   fps: 24,
+  fps_num: 24,
+  fps_den: 1,
+  frames: 120,
   seed: null,
   photosensitivity_warning: null,
 });
@@ -182,4 +185,16 @@ test.each([
   vi.stubGlobal("matchMedia", (query: string) => ({ matches: less && query.includes("reduced-motion") }));
   await opened();
   expect(HTMLMediaElement.prototype.play).toHaveBeenCalledTimes(times);
+});
+
+test("once a note is saved the focus goes back to where it was begun", async () => {
+  const { press } = await opened();
+  const slider = document.querySelector("dialog input[type=range]") as HTMLInputElement;
+  slider.focus();
+  await press("m", {}, slider);
+  const field = screen.getByLabelText("Note at 00.0");
+  expect(document.activeElement).toBe(field);
+  await act(async () => fireEvent.change(field, { target: { value: "太慢" } }));
+  await act(async () => fireEvent.keyDown(field, { key: "Enter", ctrlKey: true }));
+  await vi.waitFor(() => expect(document.activeElement).toBe(slider));
 });

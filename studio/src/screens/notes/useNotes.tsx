@@ -72,6 +72,13 @@ export function useNotes(
   });
   // biome-ignore lint/correctness/useExhaustiveDependencies: each change told by the stream is a new symbol
   useEffect(() => void queries.invalidateQueries({ queryKey: key }), [queries, key, changed]);
+  // Once the form is gone the focus goes back to where it came from, unless it has gone on meanwhile.
+  useEffect(() => {
+    const back = came.current;
+    if (draft !== null || !(back instanceof HTMLElement)) return;
+    came.current = null;
+    if (document.activeElement === document.body) back.focus();
+  }, [draft]);
   // biome-ignore lint/correctness/useExhaustiveDependencies: a note is about the version that it was begun on
   useEffect(() => setDraft(null), [id]);
 
@@ -99,10 +106,6 @@ export function useNotes(
   const end = () => {
     setDraft(null);
     setRefused(null);
-    const back = came.current;
-    if (!(back instanceof HTMLElement)) return;
-    // Unless it has gone on meanwhile.
-    requestAnimationFrame(() => document.activeElement === document.body && back.focus());
   };
   const attempt = async (send: () => Promise<unknown>): Promise<boolean> => {
     try {
