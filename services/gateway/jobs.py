@@ -30,10 +30,17 @@ KEYS_KEPT: Final = timedelta(hours=24)
 SESSIONS_KEPT: Final = timedelta(hours=1)  # after they expired, so that no clock that is behind lets one live again
 WINDOWS_KEPT: Final = timedelta(hours=1)  # far longer than any rate window lasts
 
+LOG_PORTION: Final = 10_000  # rows of one transaction: a second or two
+
 _PRUNE_LOG: Final = """
-    with pruned as (delete from event_log where at < $1 returning seq, at),
-         newest as (select seq, event_tag(at) as tag from pruned order by seq desc limit 1)
-    update event_stream set pruned_to = newest.seq, pruned_tag = newest.tag from newest where newest.seq > pruned_to
+    with pruned as (
+        delete from event_log where id = any(array(
+            select id from event_log where at < $1 order by at limit $2)) returning seq, at
+    ), newest as (select seq, event_tag(at) as tag from pruned order by seq desc limit 1), told as (
+        update event_stream set pruned_to = newest.seq, pruned_tag = newest.tag from newest
+        where newest.seq > pruned_to
+    )
+    select count(*) from pruned
 """
 
 
@@ -69,6 +76,10 @@ def recurring_jobs(pool: Pool, stores: Callable[[Connection], Store], clock: Clo
             log.warning("command.published_again", topic=topic, subject=subject)
 
     async def prune_rows() -> None:
+        pruned = LOG_PORTION
+        while pruned == LOG_PORTION:
+            async with transaction(pool) as connection:
+                pruned = await prune_log(connection, clock)
         async with transaction(pool) as connection:
             await prune(connection, clock)
 
@@ -79,11 +90,14 @@ def recurring_jobs(pool: Pool, stores: Callable[[Connection], Store], clock: Clo
     ]
 
 
+async def prune_log(connection: Connection, clock: Clock, portion: int = LOG_PORTION) -> int:
+    """Deletes old entries of the event log, at most `portion`; returns how many."""
+    return int(await connection.fetchval(_PRUNE_LOG, clock.now() - LOG_KEPT, portion, timeout=60))
+
+
 async def prune(connection: Connection, clock: Clock) -> None:
-    """Deletes old entries of the event log, idempotency keys, expired tickets, sign-ins and sessions, and past rate
-    windows."""
+    """Deletes old idempotency keys, expired tickets, sign-ins and sessions, and past rate windows."""
     now = clock.now()
-    await connection.execute(_PRUNE_LOG, now - LOG_KEPT, timeout=120)
     await connection.execute("delete from idempotency_keys where created_at < $1", now - KEYS_KEPT)
     await connection.execute("delete from tickets where expires_at < $1", now)
     await connection.execute("delete from sign_ins where expires_at < $1", now)

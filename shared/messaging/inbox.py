@@ -12,6 +12,16 @@ from shared.postgres.pool import Connection
 
 KEPT: Final = timedelta(days=14)  # twice the topics' retention, so that every replayed event is recognised
 
+PRUNE: Final = (
+    """delete from inbox where event_id = any(array(
+           select event_id from inbox where received_at < now() - $1::interval
+           order by received_at limit $2 for update skip locked))""",
+    """delete from parked where id = any(array(
+           select id from parked where parked_at < now() - $1::interval
+           order by id limit $2 for update skip locked))""",
+)
+"""Delete at most $2 rows that are older than $1."""
+
 _LOCK_SUBJECT: Final = "select pg_advisory_xact_lock(hashtextextended('subject:' || $1::text, 0))"
 _SHARE_SUBJECT: Final = _LOCK_SUBJECT.replace("pg_advisory_xact_lock", "pg_advisory_xact_lock_shared")
 
@@ -73,8 +83,3 @@ async def unpark(connection: Connection, subject_id: str) -> list[Message[Event]
         read_message(r["topic"], [(k, v.encode()) for k, v in r["headers"].items()], r["body"].encode())
         for r in sorted(rows, key=lambda r: r["id"])
     ]
-
-
-async def prune(connection: Connection) -> None:
-    await connection.execute("delete from inbox where received_at < now() - $1::interval", KEPT)
-    await connection.execute("delete from parked where parked_at < now() - $1::interval", KEPT)

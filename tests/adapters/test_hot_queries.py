@@ -21,7 +21,7 @@ from services.compiler.store.retention import FilmRetention, PieceRetention, del
 from services.gateway.commands.runs import StartRun, start_run
 from services.gateway.domain.links import Links
 from services.gateway.domain.paging import Page
-from services.gateway.jobs import prune, recurring_jobs
+from services.gateway.jobs import prune, prune_log, recurring_jobs
 from services.gateway.queries.facade import Queries
 from services.gateway.queries.metrics import review_metrics
 from services.gateway.store.event_log import EventLog
@@ -41,6 +41,7 @@ from shared.jobs import queue
 from shared.messaging import inbox, relay
 from shared.messaging.events import Publisher
 from shared.messaging.retention import prune as prune_messages
+from shared.messaging.retention import prune_commits
 from shared.postgres.pool import Connection, open_pool
 from tests.conftest import FreshDatabase
 from tests.support.clock import FakeClock
@@ -105,6 +106,7 @@ async def use_mechanisms(connection: Connection, kind: str) -> None:
     await queue.finish(connection, claims[0])
     await queue.release_all(connection, "mine")
     await prune_messages(pool)
+    await prune_commits(pool)
 
 
 @pytest.mark.parametrize("service", [Service.GENERATOR, Service.COMPILER])
@@ -481,6 +483,7 @@ async def test_what_the_gateway_reads_for_a_page_a_stream_and_its_sweeps(fresh_d
                 for job in recurring_jobs(w.pool, stores, clock):
                     await job.work()
                 await publish_again(connection, NOW - timedelta(days=1))
+                await prune_log(connection, clock)
                 await prune(connection, clock)
                 await retire_versions(connection, NOW - timedelta(days=98))
                 await UploadRetention(connection).lock_marked(NOW - timedelta(days=98), 100)

@@ -37,7 +37,7 @@ from services.gateway.domain.accounts import Caller, Role
 from services.gateway.domain.errors import Refusal
 from services.gateway.domain.event_log import StreamEvent
 from services.gateway.domain.films import Boundary
-from services.gateway.jobs import job_kinds, prune, recurring_jobs
+from services.gateway.jobs import job_kinds, prune, prune_log, recurring_jobs
 from shared.contracts.events.gateway import CancelRequested, EpisodeChanged, ImportRequested
 from shared.contracts.values import AssetKind, TransitionStyle
 from shared.core.clock import SystemClock
@@ -497,6 +497,7 @@ async def test_the_past_goes_and_the_cursor_stays(w: GatewayHarness) -> None:
         w.clock.now() - timedelta(seconds=1),
     )
     async with transaction(w.pool) as connection:
+        await prune_log(connection, w.clock)
         await prune(connection, w.clock)
     assert not await w.log(caller.project_id)
     assert await w.pool.fetchval("select event_cursor()") == cursor
