@@ -22,7 +22,6 @@ from shared.postgres.pool import Pool, open_pool, transaction
 from tests.support.postgres import embedded_postgres
 
 CLIENTS: Final = (1, 4, 16)
-SECONDS: Final = 4.0
 AT_ONCE: Final = 4  # free places of a worker that claims
 ENTRY: Final = "insert into event_log (project_id, name, data) values ($1, 'changed', $2)"
 FILL: Final = """
@@ -31,17 +30,19 @@ FILL: Final = """
 """
 
 
-async def measure(waiting: int, keys: int, directory: Path) -> dict[str, Any]:
+async def measure(waiting: int, keys: int, seconds: float, directory: Path) -> dict[str, Any]:
     async with embedded_postgres(directory, durable=True) as server:
         found: dict[str, Any] = {"waiting": waiting, "keys": keys}
         async with open_pool(await server.fresh("gateway"), size=max(CLIENTS)) as pool:
             for clients in CLIENTS:
-                found[f"entries, {clients} clients"] = await _repeated(clients, lambda: _append(pool))
+                found[f"entries, {clients} clients"] = await _repeated(clients, seconds, lambda: _append(pool))
         async with open_pool(await server.fresh("generator"), size=max(CLIENTS)) as pool:
             await pool.execute(FILL, waiting, keys, timeout=600)
             await pool.execute("vacuum analyze jobs", timeout=600)
             for clients in CLIENTS:
-                found[f"claims of {AT_ONCE}, {clients} clients"] = await _repeated(clients, lambda: _claim(pool))
+                found[f"claims of {AT_ONCE}, {clients} clients"] = await _repeated(
+                    clients, seconds, lambda: _claim(pool)
+                )
     return found
 
 
@@ -56,9 +57,9 @@ async def _claim(pool: Pool) -> None:
             await queue.finish(connection, claim)
 
 
-async def _repeated(clients: int, work: Callable[[], Awaitable[None]]) -> dict[str, float]:
+async def _repeated(clients: int, seconds: float, work: Callable[[], Awaitable[None]]) -> dict[str, float]:
     took: list[float] = []
-    ends = time.monotonic() + SECONDS
+    ends = time.monotonic() + seconds
 
     async def client() -> None:
         while (began := time.monotonic()) < ends:
@@ -67,7 +68,7 @@ async def _repeated(clients: int, work: Callable[[], Awaitable[None]]) -> dict[s
 
     await asyncio.gather(*(client() for _ in range(clients)))
     return {
-        "per_s": round(len(took) / SECONDS),
+        "per_s": round(len(took) / seconds),
         "p50_ms": round(1000 * percentile(took, 0.5), 1),
         "p99_ms": round(1000 * percentile(took, 0.99), 1),
     }
@@ -77,10 +78,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="bench.serial", description=__doc__)
     parser.add_argument("--waiting", type=int, default=50_000)
     parser.add_argument("--keys", type=int, default=100)
+    parser.add_argument("--seconds", type=float, default=4.0, help="of each figure")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="retake-bench-") as folder:
         Path(folder).chmod(0o711)  # PostgreSQL runs as another user when we are root
-        found = asyncio.run(measure(options.waiting, options.keys, Path(folder) / "postgres"))
+        found = asyncio.run(measure(options.waiting, options.keys, options.seconds, Path(folder) / "postgres"))
     timed = {name: values for name, values in found.items() if isinstance(values, dict)}
     table("one at a time", ["", "per second", "p50 ms", "p99 ms"], [[n, *v.values()] for n, v in timed.items()])
     save("serial", found)

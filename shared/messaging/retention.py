@@ -30,13 +30,13 @@ _PASSED: Final = """
 # One page of the commits by asset, from the last row of the page before.
 _SUPERSEDED: Final = """
     with page as materialized (
-        select id, key, created_at, published_at from outbox
+        select id, key from outbox  -- from the index outbox_topic_key alone
         where topic = 'complete' and (topic, key, id) >= ('complete', $3::text, $4::bigint)
         order by topic, key, id limit $2
     ), deleted as (
         delete from outbox o using (select *, lead(id) over (partition by key order by id) as newer from page) p
         where o.id = p.id and p.newer is not null
-          and p.published_at is not null and p.created_at < now() - make_interval(days => $1)
+          and o.published_at is not null and o.created_at < now() - make_interval(days => $1)
     )
     select key, id from page order by key desc, id desc limit 1
 """
