@@ -103,6 +103,20 @@ describe("a batch", () => {
   });
 });
 
+test("the focus stays in the batch's bar when its buttons change", async () => {
+  const at = gateway();
+  showInEpisode("editor", <BatchBar onOpen={() => {}} />);
+  const button = await screen.findByRole("button", { name: "Generate what is missing" }, SLOW);
+  button.focus();
+  await act(async () => fireEvent.click(button));
+  const batch = { batch_id: "b", completed: 0, approved: 0, total: 2, failed: 0, message: "" };
+  await at.tell("batch-updated", { ...batch, status: "running", updated_at: "2026-01-01T00:00:01Z" });
+  expect(document.activeElement).toBe(screen.getByRole("region", { name: "Batch" }));
+  screen.getByRole("button", { name: "Pause" }).focus();
+  await at.tell("batch-updated", { ...batch, status: "completed", updated_at: "2026-01-01T00:00:02Z" });
+  expect(document.activeElement).not.toBe(document.body);
+});
+
 describe("compiling", () => {
   test("sends the transition, captions and sound that were chosen, and says before what is left out", async () => {
     const at = gateway();
@@ -237,4 +251,33 @@ describe("keys of the timeline", () => {
     await act(async () => fireEvent.keyDown(card, { key: "a", ctrlKey: true }));
     expect(screen.getByText("2 segments selected")).toBeTruthy();
   });
+});
+
+test("the button that makes a video stays the same button, and keeps the focus", async () => {
+  const at = gateway();
+  showInEpisode(
+    "editor",
+    <Inspector
+      segment={PIER as unknown as Schemas["Segment"]}
+      musicId={null}
+      tab="video"
+      onTab={() => {}}
+      onReview={() => {}}
+    />,
+  );
+  const button = await screen.findByRole("button", { name: "Regenerate video" }, SLOW);
+  button.focus();
+  await act(async () => fireEvent.click(button));
+  const run = { asset_id: "v1", segment_id: "s1", run_id: "r" };
+  await at.tell("progress", {
+    ...run,
+    status: "generating",
+    percent: 40,
+    updated_at: "2026-01-01T00:00:01Z",
+  });
+  expect(document.activeElement).toBe(button);
+  expect(button.textContent).toMatch(/^Generating video/);
+  await at.tell("preview-ready", { ...run, versions: [], updated_at: "2026-01-01T00:00:02Z" });
+  expect(document.activeElement).toBe(button);
+  expect(button.textContent).toBe("Review video");
 });

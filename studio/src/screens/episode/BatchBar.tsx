@@ -1,6 +1,6 @@
 /** Generating many segments: starts a batch, shows the one that runs, pauses, resumes and cancels it. */
 
-import { useState } from "react";
+import { type FocusEvent, useLayoutEffect, useRef, useState } from "react";
 import { idempotencyKey, type Schemas } from "../../api/client";
 import { useApp, useWords } from "../../app/context";
 import { said } from "../../language/messages";
@@ -28,6 +28,7 @@ export function BatchBar({ onOpen }: BatchBarProps) {
   const batch = batches.filter((b) => ACTIVE.has(b.status)).at(-1);
   const ended = batch === undefined ? batches.at(-1) : undefined;
   const mayEdit = atLeast(role, "editor");
+  const { root, onFocus, onBlur } = useKeptFocus(batch?.status);
 
   const send = async (call: () => Promise<unknown>) => {
     try {
@@ -40,7 +41,14 @@ export function BatchBar({ onOpen }: BatchBarProps) {
   const header = () => ({ "Idempotency-Key": idempotencyKey() });
   if (batch === undefined) {
     return (
-      <div className={css.idle}>
+      <section
+        className={css.idle}
+        aria-label={words.batch}
+        ref={root}
+        tabIndex={-1}
+        onFocus={onFocus}
+        onBlur={onBlur}
+      >
         {ended ? <span className={ui.hint}>{said(ended, language)}</span> : null}
         {ended && ended.failed > 0 ? <Failed onOpen={onOpen} /> : null}
         <select
@@ -65,7 +73,7 @@ export function BatchBar({ onOpen }: BatchBarProps) {
           {words.generateMissing}
         </Button>
         <About of={{ what: "batch", id: episodeId, body: { mode } }} />
-      </div>
+      </section>
     );
   }
   const params = () => ({ path: { batch_id: batch.id }, header: header() });
@@ -76,7 +84,14 @@ export function BatchBar({ onOpen }: BatchBarProps) {
       api.POST("/api/v1/batches/{batch_id}/resume", { params: params(), body: { skip_held: true } }),
     );
   return (
-    <section className={`${css.bar} ${css.batch}`} aria-label={words.batch}>
+    <section
+      className={`${css.bar} ${css.batch}`}
+      aria-label={words.batch}
+      ref={root}
+      tabIndex={-1}
+      onFocus={onFocus}
+      onBlur={onBlur}
+    >
       <span>
         {words.batchText(batch.completed, batch.total, batch.approved, batch.failed)}
         {batch.message ? `: ${said(batch, language)}` : ""}
@@ -107,6 +122,28 @@ export function BatchBar({ onOpen }: BatchBarProps) {
       {batch.failed > 0 ? <Failed onOpen={onOpen} /> : null}
     </section>
   );
+}
+
+/** Where the button that had the focus gives way to others, the bar has it: it is never lost. */
+function useKeptFocus(shown: string | undefined) {
+  const element = useRef<HTMLElement>(null);
+  const inside = useRef(false);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another state shows other buttons
+  useLayoutEffect(() => {
+    if (inside.current && document.activeElement === document.body) element.current?.focus();
+  }, [shown]);
+  return {
+    root: (now: HTMLElement | null) => {
+      element.current = now;
+    },
+    onFocus: () => {
+      inside.current = true;
+    },
+    // A button that is taken away loses the focus to nothing.
+    onBlur: (event: FocusEvent) => {
+      if (event.relatedTarget !== null) inside.current = false;
+    },
+  };
 }
 
 /** Each segment that failed, by number, place and reason: it leads to where it is made again. */

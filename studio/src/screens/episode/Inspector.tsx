@@ -286,7 +286,7 @@ interface MainButtonProps {
   readonly onStartingImage: () => void;
 }
 
-/** Names what it makes, or why it cannot. */
+/** Names what it makes, or why it cannot. One button throughout, so that the focus stays on it. */
 function MainButton(props: MainButtonProps) {
   const { flow, kind, hasVersion, needsImage, mayEdit, variants, onReview, onStartingImage } = props;
   const words = useWords();
@@ -295,9 +295,11 @@ function MainButton(props: MainButtonProps) {
   const again = hasVersion ? words.regenerate(what) : words.generate(what);
   if (flow.state.phase === "review") {
     return (
-      <Button look="primary" onClick={onReview}>
-        {words.review(what)}
-      </Button>
+      <span className={ui.row}>
+        <Button look="primary" onClick={onReview}>
+          {words.review(what)}
+        </Button>
+      </span>
     );
   }
   if (flow.isGenerating || flow.state.phase === "committing") {
@@ -315,37 +317,43 @@ function MainButton(props: MainButtonProps) {
     const busy =
       flow.state.phase === "committing" ? words.looks.committing : words.generating(what, flow.percent);
     return (
-      <>
+      <span className={ui.row}>
         <Button look="primary" disabledReason={busy}>
           {busy}
         </Button>
         {flow.isGenerating && mayEdit ? <Button onClick={() => void cancel()}>{words.cancel}</Button> : null}
-      </>
+      </span>
     );
   }
   if (!mayEdit) {
     return (
-      <Button look="primary" disabledReason={words.mayNotGenerate}>
-        {words.mayNotGenerate}
-      </Button>
+      <span className={ui.row}>
+        <Button look="primary" disabledReason={words.mayNotGenerate}>
+          {words.mayNotGenerate}
+        </Button>
+      </span>
     );
   }
   if (needsImage) {
     return (
-      <Button look="primary" onClick={onStartingImage}>
-        {words.imageFirst}
-      </Button>
+      <span className={ui.row}>
+        <Button look="primary" onClick={onStartingImage}>
+          {words.imageFirst}
+        </Button>
+      </span>
     );
   }
   const empty = flow.draft.directions.trim() === "" ? words.writeFirst : null;
   return (
-    <Button
-      look="primary"
-      disabledReason={empty ?? (flow.canStart ? null : words.looks.committing)}
-      onClick={() => void flow.start(variants)}
-    >
-      {empty ?? again}
-    </Button>
+    <span className={ui.row}>
+      <Button
+        look="primary"
+        disabledReason={empty ?? (flow.canStart ? null : words.looks.committing)}
+        onClick={() => void flow.start(variants)}
+      >
+        {empty ?? again}
+      </Button>
+    </span>
   );
 }
 
