@@ -20,6 +20,7 @@ from shared.core.settings import ServiceSettings
 from shared.messaging.broker import BrokerConfig
 from shared.messaging.dead_letter_queue import DeadLetterQueue, QueuedLetter, open_dead_letter_queue, select_letters
 from shared.messaging.security import refusal
+from shared.recovery import OpenRecollection, add_recover, run_recover
 from shared.retention.command import OpenRetention, add_gc, run_gc
 
 TIMEOUT_S: Final = 60.0
@@ -30,8 +31,10 @@ def run_service_command(
     arguments: list[str],
     settings: Callable[[], ServiceSettings],
     open_retention: OpenRetention | None = None,
+    recollection: OpenRecollection | None = None,
 ) -> int:
-    """`gc`, for a service that owns objects, and `dead-letters`. Both print lines of JSON.
+    """`gc`, for a service that owns objects, `recover`, for one that can be brought forward, and `dead-letters`. They
+    print lines of JSON; `recover` prints sentences.
 
     Returns the exit code: 0 done, 1 failed, 2 usage.
     """
@@ -39,10 +42,14 @@ def run_service_command(
     commands = parser.add_subparsers(dest="command", required=True)
     if open_retention:
         add_gc(commands)
+    if recollection:
+        add_recover(commands)
     _add_dead_letters(commands)
     options = parser.parse_args(arguments)
     if open_retention and options.command == "gc":
         return run_gc(service, parser, options, open_retention, SystemClock())
+    if recollection and options.command == "recover":
+        return run_recover(service, settings, options.since, recollection)
     if options.action in ("redrive", "discard") and bool(options.positions) == options.all:
         parser.error(f"dead-letters {options.action}: give positions, or --all")
     if options.action == "show" and len(options.positions) != 1:

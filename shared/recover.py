@@ -1,4 +1,5 @@
-"""After a restore of all databases to one moment: `python -m shared.recover gateway`, once for each service.
+"""After a restore of all databases to one moment: `python -m shared.recover gateway`, once for each service. After a
+restore of one database alone to an earlier moment: `python -m shared.recover review --since 2026-11-29T10:00:00Z`.
 
 What was published after that moment is in the topics, and no database knows of it: nobody may act on it. What was
 published before it, and applied only after it, lies behind the groups' offsets: nobody would read it again. So the
@@ -11,28 +12,35 @@ cluster asks for a login, KAFKA_SECURITY_PROTOCOL and so on (and KAFKA_PREFIX), 
 
 from __future__ import annotations
 
+import argparse
 import asyncio
+import os
 import sys
-import time
 from dataclasses import dataclass
 from typing import Final
 
 import asyncpg
-from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, for_code
+from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.contracts.topics import Service, consumed_by
 from shared.core.errors import RetakeError, Retryable, UserError
 from shared.core.settings import kafka_settings
-from shared.messaging.broker import BrokerConfig, admin_client
+from shared.messaging.broker import BrokerConfig
 from shared.messaging.dead_letter_queue import partitions_of
+from shared.messaging.groups import move_group, services_running, wait_until_left
+from shared.messaging.replay import end_offsets
+from shared.recovery import moment
 
 KAFKA_TIMEOUT_S: Final = 60.0
-LEFT_WITHIN_S: Final = 30.0  # the session of a member that was killed ends after 10 s
-POLL_S: Final = 1.0
 CONNECT_TIMEOUT_S: Final = 10.0
+GATEWAY_ALONE: Final = (
+    "The gateway cannot be brought forward from what the others know: accounts, members, projects, episodes, their "
+    "texts and their order, drafts, share links and uploads are in its database alone. Recover that database from the "
+    "archive to its last moment, without a target time. If the archive ends too early for you, restore all four "
+    "databases to that moment and recover each without --since."
+)
 RESTORED: Final = "restored"
 """No cluster has this id: the relay takes its broker for another one than before."""
 
@@ -71,10 +79,10 @@ async def recover(config: BrokerConfig, database_url: str) -> Recovered:
         raise Retryable("database_unreachable", f"{service}: {e!r}", f"Check {service.upper()}_DATABASE_URL.") from e
     try:
         if await connection.fetchval(_SESSIONS, f"retake-{service}"):
-            raise _running(service.value)
+            raise services_running(service.value)
         try:
             async with asyncio.timeout(KAFKA_TIMEOUT_S):
-                await _all_have_left(config)
+                await wait_until_left(config, list(Service))
                 moved = await _move_to_ends(config)
         except (KafkaError, OSError, TimeoutError) as e:
             raise Retryable("broker_unreachable", f"Kafka at {config.bootstrap}: {e!r}", "Check the address.") from e
@@ -90,58 +98,11 @@ async def recover(config: BrokerConfig, database_url: str) -> Recovered:
     return Recovered(moved, int(events))
 
 
-def _running(what: str) -> UserError:
-    return UserError(
-        "services_running",
-        f"{what} is still running.",
-        "Stop every replica of all four services, and start none before all four are recovered.",
-    )
-
-
-async def _all_have_left(config: BrokerConfig) -> None:
-    """Waits for the sessions of members that were killed."""
-    ends = time.monotonic() + LEFT_WITHIN_S
-    admin = admin_client(config)
-    await admin.start()
-    try:
-        while active := [s for s in Service if await _has_members(admin, config.prefix + s.value)]:
-            if time.monotonic() > ends:
-                raise _running(", ".join(active))
-            await asyncio.sleep(POLL_S)
-    finally:
-        await admin.close()
-
-
-async def _has_members(admin: object, group: str) -> bool:
-    [response] = await admin.describe_consumer_groups([group])  # type: ignore[attr-defined]
-    [(code, _, _, _, _, members, *_)] = response.groups
-    if for_code(code) is GroupAuthorizationFailedError:
-        raise UserError(
-            "group_hidden",
-            f"This login may not see the group {group}.",
-            "Use the operator's, which may read the groups of all services.",
-        )
-    if code:
-        raise for_code(code)(group)
-    return bool(members)
-
-
 async def _move_to_ends(config: BrokerConfig) -> int:
     partitions = [
         tp for topic in consumed_by(config.service) for tp in await partitions_of(config, config.topic(topic.name))
     ]
-    consumer = AIOKafkaConsumer(
-        client_id=f"{config.client_id}-recover",
-        group_id=config.group,
-        enable_auto_commit=False,
-        **config.options(),
-    )
-    await consumer.start()
-    try:
-        consumer.assign(partitions)
-        await consumer.commit(await consumer.end_offsets(partitions))
-    finally:
-        await consumer.stop()
+    await move_group(config, await end_offsets(config, partitions))
     return len(partitions)
 
 
@@ -164,10 +125,17 @@ async def _recover_service(service: Service) -> Recovered:
 
 def main(arguments: list[str]) -> int:
     """Exit codes: 0 done, 1 trying again may help, 2 something has to be changed first."""
-    if len(arguments) != 1 or arguments[0] not in list(Service):
-        print(f"usage: python -m shared.recover {'|'.join(Service)}", file=sys.stderr)
+    parser = argparse.ArgumentParser(prog="python -m shared.recover", description=__doc__)
+    parser.add_argument("service", type=Service, choices=list(Service))
+    parser.add_argument("--since", type=moment, metavar="T", help="its database alone was restored to this moment")
+    given = parser.parse_args(arguments)
+    service: Service = given.service
+    if given.since and service is Service.GATEWAY:
+        print(GATEWAY_ALONE, file=sys.stderr)
         return 2
-    service = Service(arguments[0])
+    if given.since:
+        command = [sys.executable, "-m", f"services.{service}.main", "recover", "--since", given.since.isoformat()]
+        os.execv(sys.executable, command)  # its rules are its own
     try:
         done = asyncio.run(_recover_service(service))
     except RetakeError as error:

@@ -1,5 +1,5 @@
 """The compiler as an ASGI app (`uvicorn --factory services.compiler.main:create_app`) and its command line
-(`python -m services.compiler.main gc --dry-run`)."""
+(`python -m services.compiler.main gc --dry-run`, `... recover --since T`)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from fastapi import FastAPI
 
 from services.compiler.config import Settings
+from services.compiler.recovery import recollection
 from services.compiler.retention import open_retention
 from services.compiler.wiring import wire
 from shared.command import run_service_command
@@ -20,4 +21,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 
 if __name__ == "__main__":
-    sys.exit(run_service_command(Service.COMPILER, sys.argv[1:], Settings, lambda: open_retention(Settings())))
+    sys.exit(
+        run_service_command(Service.COMPILER, sys.argv[1:], Settings, lambda: open_retention(Settings()), recollection)
+    )

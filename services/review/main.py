@@ -1,5 +1,5 @@
 """The review service as an ASGI app (`uvicorn --factory services.review.main:create_app`) and its command line
-(`python -m services.review.main dead-letters list`)."""
+(`python -m services.review.main dead-letters list`, `... recover --since T`)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from fastapi import FastAPI
 
 from services.review.config import Settings
+from services.review.recovery import recollection
 from services.review.wiring import wire
 from shared.command import run_service_command
 from shared.contracts.topics import Service
@@ -19,4 +20,4 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 
 if __name__ == "__main__":
-    sys.exit(run_service_command(Service.REVIEW, sys.argv[1:], Settings))
+    sys.exit(run_service_command(Service.REVIEW, sys.argv[1:], Settings, recollection=recollection))

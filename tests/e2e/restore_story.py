@@ -10,12 +10,16 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+import asyncpg
 import pytest
 
-from deploy.local.parts.databases import service_url
+from deploy.local.parts.databases import role_of, service_url
+from deploy.local.supervisor.data_dir import DataDir
 from shared.contracts.topics import Service
 from tests.support.brokers import ApacheKafkaBroker
 from tests.support.http_client import Api, photograph
@@ -56,6 +60,106 @@ async def test_the_system_goes_on_from_the_moment_of_the_backup(
             _goes_on(running, kept, waiting, lost, unread)
         finally:
             running.down()
+
+
+@pytest.mark.parametrize("service", [Service.REVIEW, Service.COMPILER])
+async def test_one_service_is_brought_forward_to_where_the_others_are(
+    apache_kafka: ApacheKafkaBroker, tmp_path: Path, service: Service
+) -> None:
+    """Its database alone is put back. What it had decided and published since stays decided, and is not done again."""
+    data = tmp_path / "data"
+    async with RestorablePostgres(tmp_path / "server") as server:
+        options = ("--kafka", apache_kafka.bootstrap, "--database", server.postgres.admin_url)
+        running = start(data, *options)
+        project = running.api.get("/projects")["data"][0]["id"]
+        episode, other = (_episode(running.api, project, title) for title in ("kept", "other"))
+        approved = _request(running.api, episode)
+        assert _ended(running.api, approved) == "preview_ready"
+        _kill(running)
+        await server.keep(role_of(service))
+        moment = datetime.now(UTC)
+
+        running = start(data, *options)
+        api = running.api
+        api.post(f"/runs/{approved}/review", {"action": "approve"})
+        assert _ended(api, approved, "complete") == "complete"
+        rejected, waiting = _request(api, other), _request(api, episode)
+        assert _ended(api, rejected) == _ended(api, waiting) == "preview_ready"
+        api.post(f"/runs/{rejected}/review", {"action": "reject", "feedback": "Too fast"})
+        assert _ended(api, rejected, "rejected") == "rejected"
+        film = _film(api, episode)
+        _kill(running)
+        before = await _published(server, data)
+        await server.put_back(role_of(service))
+
+        told = _bring_forward(DataDir.of(data), service, moment)
+        assert "need a person" not in told, told
+        running = start(data, *options)
+        try:
+            await _is_as_before(running, server, before, approved, rejected, waiting, film)
+        finally:
+            running.down()
+
+
+async def _is_as_before(
+    running: System,
+    server: RestorablePostgres,
+    before: dict[str, Counter[tuple[str, str]]],
+    approved: str,
+    rejected: str,
+    waiting: str,
+    film: str,
+) -> None:
+    api = running.api
+    assert _ended(api, approved, "complete") == "complete"
+    assert _ended(api, rejected, "rejected") == "rejected"
+    assert api.get(f"/compilation-jobs/{film}")["status"] == "completed"
+    api.post(f"/runs/{waiting}/review", {"action": "approve"})  # of which it knows from the topics alone
+    assert _ended(api, waiting, "complete") == "complete"
+    again = _film(api, api.get(f"/runs/{waiting}")["episode_id"])
+    assert again != film
+    api.call("POST", f"/runs/{approved}/review", json={"action": "reject"}, expect=409)
+    letters = retake("dead-letters", "list", "--data", str(running.data), "--json")
+    assert json.loads(letters.stdout)["letters"] == []
+    after = await _published(server, running.data)
+    for service, events in before.items():
+        assert not events - after[service], f"{service} has forgotten what it published"
+        for (topic, subject), count in after[service].items():
+            if subject in (approved, rejected, film):
+                assert count == events[topic, subject], f"{service} published {topic} of {subject} once more"
+
+
+async def _published(server: RestorablePostgres, data: Path) -> dict[str, Counter[tuple[str, str]]]:
+    """How often each service published each topic of each subject."""
+    found: dict[str, Counter[tuple[str, str]]] = {}
+    for service in Service:
+        connection = await asyncpg.connect(server.postgres.url(role_of(service)))
+        try:
+            rows = await connection.fetch("select topic, headers ->> 'ce_subject' as subject from outbox")
+        finally:
+            await connection.close()
+        found[service] = Counter((r["topic"], r["subject"]) for r in rows if r["topic"] != "progress")
+    return found
+
+
+def _film(api: Api, episode: str) -> str:
+    made = api.post(f"/episodes/{episode}/compile", {})
+    done = api.until(f"/compilation-jobs/{made['id']}", lambda f: f["status"] in ("completed", "failed"))
+    assert done["status"] == "completed", done
+    return str(done["id"])
+
+
+def _bring_forward(data: DataDir, service: Service, moment: datetime) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "shared.recover", service, "--since", moment.isoformat()],
+        cwd=ROOT,
+        env=dict(os.environ) | json.loads(data.environment(service).read_text()),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def _goes_on(running: System, kept: str, waiting: str, lost: str, unread: str) -> None:

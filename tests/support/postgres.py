@@ -153,6 +153,16 @@ class RestorablePostgres:
         await _copy(self._data.root / name, self._data.postgres)
         await self.start()
 
+    async def keep(self, database: str) -> None:
+        """A copy of one database, to which nobody is connected."""
+        await self.postgres._execute(f"create database kept_{database} template {database} strategy file_copy")
+
+    async def put_back(self, database: str) -> None:
+        """The copy instead of what happened in that database since; the others are as they are."""
+        await self.postgres._execute(f"drop database {database} with (force)")
+        await self.postgres._execute(f"alter database kept_{database} rename to {database}")
+        await self.postgres._execute(f"alter database {database} owner to {database}")
+
 
 async def _copy(source: Path, target: Path) -> None:
     process = await asyncio.create_subprocess_exec("cp", "-a", str(source), str(target))

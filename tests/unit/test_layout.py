@@ -16,8 +16,8 @@ REQUIRED = FILES | {"domain", "commands", "store", "migrations"}
 ROOMS: dict[Service, set[str]] = {
     Service.GATEWAY: {"retention.py", "projections", "queries", "api", "stream"},
     Service.GENERATOR: {"retention.py", "api", "providers", "media"},
-    Service.REVIEW: set(),
-    Service.COMPILER: {"retention.py", "planning", "rendering"},
+    Service.REVIEW: {"recovery.py"},
+    Service.COMPILER: {"retention.py", "recovery.py", "planning", "rendering"},
 }
 
 
