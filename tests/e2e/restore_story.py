@@ -62,7 +62,7 @@ async def test_the_system_goes_on_from_the_moment_of_the_backup(
             running.down()
 
 
-@pytest.mark.parametrize("service", [Service.REVIEW, Service.COMPILER])
+@pytest.mark.parametrize("service", [Service.REVIEW, Service.COMPILER, Service.GENERATOR])
 async def test_one_service_is_brought_forward_to_where_the_others_are(
     apache_kafka: ApacheKafkaBroker, tmp_path: Path, service: Service
 ) -> None:
@@ -144,9 +144,11 @@ async def _published(server: RestorablePostgres, data: Path) -> dict[str, Counte
 
 def _film(api: Api, episode: str) -> str:
     made = api.post(f"/episodes/{episode}/compile", {})
-    done = api.until(f"/compilation-jobs/{made['id']}", lambda f: f["status"] in ("completed", "failed"))
+    done = api.until(
+        f"/compilation-jobs/{made['compilation_job_id']}", lambda f: f["status"] in ("completed", "failed")
+    )
     assert done["status"] == "completed", done
-    return str(done["id"])
+    return str(made["compilation_job_id"])
 
 
 def _bring_forward(data: DataDir, service: Service, moment: datetime) -> str:

@@ -48,12 +48,17 @@ async def consume(pool: Pool, service: Service, router: KafkaRouter, messages: S
 
 
 async def fold(
-    pool: Pool, recollection: Recollection, own: Sequence[Message[Event]], inputs: Sequence[Message[Event]]
+    pool: Pool,
+    recollection: Recollection,
+    own: Sequence[Message[Event]],
+    inputs: Sequence[Message[Event]],
+    *,
+    times: int = 2,
 ) -> dict[str, str]:
     """As `recover --since` does, twice, because doing it again is harmless. Returns who needs a person."""
     beside = [m for m in inputs if isinstance(m.event, recollection.beside)]
     people: dict[str, str] = {}
-    for _ in range(2):
+    for _ in range(times):
         people.clear()
         for subject, story in stories(own, beside).items():
             async with transaction(pool) as connection:

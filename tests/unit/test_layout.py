@@ -15,7 +15,7 @@ FILES = {"__init__.py", "main.py", "config.py", "wiring.py", "consumers.py", "jo
 REQUIRED = FILES | {"domain", "commands", "store", "migrations"}
 ROOMS: dict[Service, set[str]] = {
     Service.GATEWAY: {"retention.py", "projections", "queries", "api", "stream"},
-    Service.GENERATOR: {"retention.py", "api", "providers", "media"},
+    Service.GENERATOR: {"retention.py", "recovery.py", "api", "providers", "media"},
     Service.REVIEW: {"recovery.py"},
     Service.COMPILER: {"retention.py", "recovery.py", "planning", "rendering"},
 }

@@ -70,13 +70,22 @@ class RemoteMaker:
         call = await self.calls.find_open(request.run_id, request.position)
         if call and call.handle is not None:
             log.info("call.resumed", call_id=call.call_id)
-            return call, call.handle
+            return await self._resumed(call, call.handle, request)
         if call:
             async with _paid_call_goes_on():
                 reconciled = await reconcile_call(self.provider, self.calls, call)
             if reconciled and reconciled.handle is not None:
                 return reconciled, reconciled.handle
         return await self._admit_and_submit(request)
+
+    async def _resumed(self, call: Call, handle: Handle, request: CandidateRequest) -> tuple[Call, Handle]:
+        """After the database was lost, events tell of a call no more than the provider's id."""
+        await self.calls.tell(call, handle)
+        if call.request is not None:
+            return call, handle
+        prepared = await self.provider.prepare(request)
+        handle = self.provider.handle_of(str(handle["id"]), prepared)
+        return await self.calls.complete_handle(call, handle, prepared), handle
 
     async def _admit_and_submit(self, request: CandidateRequest) -> tuple[Call, Handle]:
         wait_s = await self.limiter.admit(request)

@@ -37,6 +37,11 @@ def superseded() -> UserError:
     return _problem("superseded")
 
 
+def call_not_followed(provider: str) -> UserError:
+    """After the database was restored: it is unknown whether the provider was called."""
+    return _problem("call_not_followed", provider=provider)
+
+
 def version_purged() -> UserError:
     return _problem("version_purged")
 

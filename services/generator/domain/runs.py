@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from services.generator.domain.states import RunState
 from shared.contracts.events.gateway import RegenerateRequested
@@ -15,6 +15,9 @@ from shared.contracts.events.generator import Complete, Failed, PreviewReady, Pr
 from shared.contracts.messages import message
 from shared.contracts.values import Actor, Cost, Problem, Ref, Settings, UnknownCharge, Version
 from shared.messaging.events import Cause
+
+POSITION: Final = "position"
+"""The argument of a message that tells of which candidate it is."""
 
 
 class Lane(StrEnum):
@@ -103,7 +106,13 @@ def ref_of(ref: Ref) -> dict[str, Any]:
 
 
 def progress(
-    run: Run, *, percent: float | None, code: str, args: dict[str, Any] | None = None, with_settings: bool = False
+    run: Run,
+    *,
+    percent: float | None,
+    code: str,
+    args: dict[str, Any] | None = None,
+    with_settings: bool = False,
+    provider_ref: str | None = None,
 ) -> Progress:
     state: Literal["queued", "generating"] = "queued" if run.state is RunState.QUEUED else "generating"
     common = {
@@ -121,6 +130,14 @@ def progress(
         message_args=common | (args or {}),
         attempt=max(1, run.attempt),
         settings=run.settings if with_settings else None,
+        provider_ref=provider_ref,
+    )
+
+
+def submitted(run: Run, position: int, provider_ref: str) -> Progress:
+    """Tells which call at the provider makes a candidate, so that it is found again although the database is lost."""
+    return progress(
+        run, percent=None, code="run.provider_waiting", args={POSITION: position}, provider_ref=provider_ref
     )
 
 

@@ -12,7 +12,7 @@ import asyncpg
 from services.generator import metrics
 from services.generator.domain.calls import Call, CallState, Handle
 from services.generator.domain.problems import spend_cap_currency, spend_cap_reached
-from services.generator.domain.runs import failed
+from services.generator.domain.runs import failed, submitted
 from services.generator.domain.states import RunState
 from services.generator.providers.base import CandidateRequest
 from services.generator.store.rows import RUN, UNKNOWN_CHARGES, run_of
@@ -58,6 +58,11 @@ _SUBMITTED: Final = f"""
     update provider_calls set state = 'submitted', handle = $2, submitted_at = $3
     where call_id = $1 and state in ('intended', 'submitted') returning {_CALL}
 """
+_COMPLETE_HANDLE: Final = f"""
+    update provider_calls set handle = $2, request = $3
+    where call_id = $1 and state = 'submitted' returning {_CALL}
+"""
+_RUN: Final = f"select {RUN} from runs where run_id = $1 and state = 'generating'"
 # One adoption at a time: two workers that search at the same moment find the same prediction.
 _ONE_ADOPTION: Final = "select pg_advisory_xact_lock(hashtext('adopting'), hashtext($1))"
 _ADOPT: Final = f"""
@@ -147,8 +152,17 @@ class CallRepository:
         return _call(row)
 
     async def mark_submitted(self, call: Call, handle: Handle) -> Call:
-        """The provider accepted the call, so its circuit breaker closes."""
-        row = await self._row(_SUBMITTED, call.call_id, dict(handle), self._clock.now(), call.provider)
+        """The provider accepted the call, so its circuit breaker closes. Which call it is, is published."""
+        async with retryable_transaction(self._pool) as connection:
+            row = await connection.fetchrow(_SUBMITTED, call.call_id, dict(handle), self._clock.now(), call.provider)
+            if row is None:
+                raise Permanent("call_over", f"call {call.call_id} has ended")
+            await self._tell(connection, call, handle)
+        return _call(row)
+
+    async def complete_handle(self, call: Call, handle: Handle, prepared: Mapping[str, Any]) -> Call:
+        """Of a call that is known by the provider's id alone: what its handle and its request are."""
+        row = await self._row(_COMPLETE_HANDLE, call.call_id, dict(handle), dict(prepared))
         if row is None:
             raise Permanent("call_over", f"call {call.call_id} has ended")
         return _call(row)
@@ -164,6 +178,8 @@ class CallRepository:
         async with retryable_transaction(self._pool) as connection:
             await connection.execute(_ONE_ADOPTION, call.model)
             row = await connection.fetchrow(_ADOPT, call.call_id, dict(handle), self._clock.now())
+            if row is not None:
+                await self._tell(connection, call, handle)
         return _call(row) if row else None
 
     async def record_cost(self, call: Call, cost: Cost) -> None:
@@ -205,6 +221,18 @@ class CallRepository:
         run = run_of(row)
         if run.state in (RunState.FAILED, RunState.CANCELLED):
             event = failed(run, Problem.model_validate(row["problem"]))
+            await outbox.publish(connection, self._publisher.messages([event], run.cause))
+
+    async def tell(self, call: Call, handle: Handle) -> None:
+        """Publishes which call at the provider the run's attempt follows."""
+        async with retryable_transaction(self._pool) as connection:
+            await self._tell(connection, call, handle)
+
+    async def _tell(self, connection: Connection, call: Call, handle: Handle) -> None:
+        row = await connection.fetchrow(_RUN, call.run_id)
+        if row is not None and handle.get("id") is not None:
+            run = run_of(row)
+            event = submitted(run, call.position, str(handle["id"]))
             await outbox.publish(connection, self._publisher.messages([event], run.cause))
 
     async def get(self, call_id: str) -> Call | None:

@@ -159,6 +159,9 @@ class ReplicateProvider:
             "give_up_at": give_up.isoformat(),
         }
 
+    def handle_of(self, provider_ref: str, prepared: Mapping[str, Any]) -> Handle:
+        return self._handle({"id": provider_ref}, prepared)
+
     async def poll(self, handle: Handle) -> CallRunning | CallSucceeded | CallFailed:
         prediction_id = str(handle["id"])
         polls = self._polls.get(prediction_id, 0)
