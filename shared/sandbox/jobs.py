@@ -34,6 +34,9 @@ from shared.sandbox.server import EXIT, HEADER, KILL, RUN, STARTED
 _ROOT: Final = Path(__file__).parents[2]
 _ERRORS: Final = {kind.__name__: kind for kind in (Permanent, Retryable, UserError)}
 _TRIES: Final = 2
+STARTS_S: Final = 30.0  # a fork takes milliseconds; a job's libraries, once, some seconds of a busy machine
+ENDS_S: Final = 10.0
+"""A warm process that does not begin, or end, a job within this is stopped, or hangs: it is replaced."""
 _numbers = itertools.count()
 
 Answer = Callable[[Message], Message]
@@ -138,7 +141,7 @@ async def _run(module: str, order: Message, answer: Answer | None) -> Job:
     async with _connected(ours) as (reader, writer), _reading(said) as errors, _reading(state) as states:
         tail = asyncio.ensure_future(read_tail(errors))
         try:
-            if await states.read(1) != STARTED:
+            if await _first(states) != STARTED:
                 await _warm.forget(control)
                 raise _Died
             told = await _converse(reader, writer, order, answer)
@@ -149,10 +152,28 @@ async def _run(module: str, order: Message, answer: Answer | None) -> Job:
         except BaseException:
             with suppress(OSError):
                 control.send(HEADER.pack(KILL, number, 0))
-                await asyncio.shield(asyncio.ensure_future(states.read()))
+            await asyncio.shield(asyncio.ensure_future(_ended(states, control)))
             raise
         finally:
             tail.cancel()
+
+
+async def _first(states: asyncio.StreamReader) -> bytes:
+    """What the warm process tells first; nothing if it tells nothing for too long."""
+    try:
+        async with asyncio.timeout(STARTS_S):
+            return await states.read(1)
+    except TimeoutError:
+        return b""
+
+
+async def _ended(states: asyncio.StreamReader, control: socket.socket) -> None:
+    """Waits for the end of a job that was killed. The end of the warm process is the end of all its jobs."""
+    try:
+        async with asyncio.timeout(ENDS_S):
+            await states.read()
+    except TimeoutError:
+        await _warm.forget(control)
 
 
 async def _converse(

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from shared.core.processes import ResourceLimits
 from shared.media.c2pa import Claim
 from shared.media.signing import sign_safely
 from shared.media.signing_identity import identity_from
+from shared.sandbox import jobs as sandbox_jobs
 from shared.sandbox.channel import Job
 from shared.sandbox.jobs import run_job
 from tests.support import films
@@ -104,6 +106,46 @@ async def test_jobs_go_on_when_the_warm_process_was_killed(tmp_path: Path) -> No
         for process in psutil.Process().children():
             if "shared.sandbox.server" in process.cmdline():
                 process.kill()
+
+
+def warm_processes() -> list[psutil.Process]:
+    return [p for p in psutil.Process().children() if "shared.sandbox.server" in p.cmdline()]
+
+
+async def test_jobs_go_on_when_the_warm_process_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "x").write_text("read")
+    read = {"files": Files(read=(tmp_path / "x",)), "path": str(tmp_path / "x")}
+    assert await attempt("read", **read) == {"done": "read"}
+    stopped = warm_processes()
+    for process in stopped:
+        process.suspend()
+    monkeypatch.setattr(sandbox_jobs, "STARTS_S", 0.5)
+    try:
+        assert await attempt("read", **read) == {"done": "read"}
+        assert not [p for p in stopped if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+    finally:
+        for process in stopped:
+            with suppress(psutil.NoSuchProcess):
+                process.resume()
+
+
+async def test_a_job_ends_in_time_though_its_warm_process_is_stopped_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sandbox_jobs, "ENDS_S", 0.5)
+    work = asyncio.ensure_future(attempt("time"))
+    await eventually(lambda: any(p.children() for p in warm_processes()), what="the job")
+    stopped = warm_processes()
+    found = [job for process in stopped for job in process.children()]
+    for process in stopped:
+        process.suspend()
+    work.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(work, 30)
+    await eventually(lambda: not any(job.is_running() for job in found), what="the end of the job")
+    (tmp_path / "x").write_text("read")
+    told = await attempt("read", files=Files(read=(tmp_path / "x",)), path=str(tmp_path / "x"))
+    assert told == {"done": "read"}
 
 
 def test_a_killed_service_leaves_no_job(tmp_path: Path) -> None:
