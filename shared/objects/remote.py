@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from shared.contracts.topics import Service
 from shared.contracts.values import ObjectRef
+from shared.core.errors import Retryable
 from shared.objects import checked_key, foreign
 from shared.objects.streams import Digest, digest, file_errors, in_thread, new_file, spool
+
+PATIENCE_S: Final = 120.0  # three attempts of a request that nobody answers
+SLOWEST_BYTES_PER_S: Final = 100_000
+"""Of a whole transfer, beyond that patience. A store that sends a byte now and then is as good as away, and whoever
+waits for it holds a worker."""
+
+
+@asynccontextmanager
+async def within_reason(key: str, size: int) -> AsyncIterator[None]:
+    """Around the transfer of so many bytes. Raises Retryable `object_store_unavailable` if it takes too long."""
+    try:
+        async with asyncio.timeout(PATIENCE_S + size / SLOWEST_BYTES_PER_S):
+            yield
+    except TimeoutError:
+        raise Retryable("object_store_unavailable", f"The object store is too slow: {key} ({size} bytes).") from None
 
 
 class RemoteStore(ABC):
@@ -39,7 +58,7 @@ class RemoteStore(ABC):
         checked_key(key)
         with file_errors():
             found = Digest(path.stat().st_size, sha256) if sha256 else await in_thread(partial(digest, path))
-        await self._upload(key, path, found, content_type)
+        await self._send(key, path, found, content_type)
         if move:
             path.unlink(missing_ok=True)
         return self._ref(key, found, content_type)
@@ -48,7 +67,7 @@ class RemoteStore(ABC):
         self._check_writable()
         checked_key(key)
         found = Digest(len(data), hashlib.sha256(data).hexdigest())
-        await self._upload(key, data, found, content_type)
+        await self._send(key, data, found, content_type)
         return self._ref(key, found, content_type)
 
     async def put_stream(
@@ -58,15 +77,20 @@ class RemoteStore(ABC):
         checked_key(key)
         with new_file(self._work_dir) as new:
             found = await spool(chunks, new.file, max_size)
-            await self._upload(key, new.path, found, content_type)
+            await self._send(key, new.path, found, content_type)
         return self._ref(key, found, content_type)
 
     async def fetch(self, ref: ObjectRef, path: Path) -> None:
         with new_file(path.parent) as new:
-            found = await spool(self.read(ref.key), new.file)
+            async with within_reason(ref.key, ref.size):
+                found = await spool(self.read(ref.key), new.file)
             found.check(ref)
             with file_errors():
                 os.replace(new.path, path)
+
+    async def _send(self, key: str, source: Path | bytes, found: Digest, content_type: str) -> None:
+        async with within_reason(key, found.size):
+            await self._upload(key, source, found, content_type)
 
     def local_path(self, key: str) -> Path | None:
         checked_key(key)
