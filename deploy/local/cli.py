@@ -1,4 +1,4 @@
-"""The operators' commands of `retake`: `up`, `down`, `status`, `logs`, `reset`, `gc`, `dead-letters` and `demo`.
+"""Operators' commands of `retake`: `up`, `down`, `status`, `logs`, `reset`, `gc`, `recover`, `dead-letters`, `demo`.
 
 Plain functions and one Typer app, which `retake` registers by entry point. Only the options are declared here; the
 implementation is imported when a command runs, so that the other commands of `retake` start fast.
@@ -18,7 +18,7 @@ USAGE: Final = 2
 INTERRUPTED: Final = 130  # 128 + SIGINT, as shells report it
 _USAGE_ERRORS: Final = {
     "no_such_broker", "no_such_log", "bad_objects_url", "not_a_data_directory", "no_letters_selected",
-    "project_needs_dry_run",
+    "project_needs_dry_run", "still_running", "never_ran", "topics_not_kept", "not_recovered",
 }  # fmt: skip
 
 Data = Annotated[
@@ -156,6 +156,42 @@ def gc(
 
     with _errors():
         for text in run(DataDir.of(data), dry_run=dry_run, project=project, list_kept=everything, as_json=as_json):
+            typer.echo(text)
+
+
+def recover(
+    since: Annotated[
+        str, typer.Option(metavar="T", help="The moment to which the databases were restored: 2026-11-29T10:00:00Z.")
+    ],
+    services: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--service", metavar="NAME", help="generator, review or compiler; may be repeated.  [default: all three]"
+        ),
+    ] = None,
+    data: Data = None,
+) -> None:
+    """Bring services forward whose databases alone were restored (docs/operations/restore.md); needs --kafka and
+    --database systems, stopped."""
+    from argparse import ArgumentTypeError
+
+    from deploy.local.commands.recover import FORWARD, run
+    from deploy.local.supervisor.data_dir import DataDir
+    from shared.contracts.topics import Service as Name
+    from shared.recover import GATEWAY_ALONE
+    from shared.recovery import moment
+
+    try:
+        at = moment(since)
+    except ArgumentTypeError as e:
+        raise typer.BadParameter(str(e), param_hint="--since") from e
+    for name in services or []:
+        if name == Name.GATEWAY:
+            raise typer.BadParameter(GATEWAY_ALONE, param_hint="--service")
+        if name not in list(Name):
+            raise typer.BadParameter(f"{name!r} is none of {', '.join(FORWARD)}", param_hint="--service")
+    with _errors():
+        for text in run(DataDir.of(data), at, [Name(name) for name in services or FORWARD]):
             typer.echo(text)
 
 
