@@ -85,8 +85,8 @@ async def bring_forward(
     Raises UserError `services_running`, `database_newer`, `topics_too_short`; Retryable if Kafka does not answer.
     """
     service = config.service
-    since = min(since, await _newest(pool, service.value, since)) - ALLOWANCE
-    _check_retention(config, since)
+    newest = await _newest(pool, service.value, since)
+    since = max(min(since, newest) - ALLOWANCE, _earliest(config, since - ALLOWANCE))
     try:
         async with asyncio.timeout(KAFKA_TIMEOUT_S):
             await wait_until_left(config, [service])
@@ -134,8 +134,9 @@ async def _newest(pool: Pool, service: str, since: datetime) -> datetime:
     return newest or since
 
 
-def _check_retention(config: BrokerConfig, since: datetime) -> None:
-    """`progress` is kept shorter than the others: what it alone tells of is over by then."""
+def _earliest(config: BrokerConfig, since: datetime) -> datetime:
+    """What was published before is gone. `progress` is kept shorter than the others: what it alone tells of is over by
+    then. Raises UserError `topics_too_short`."""
     kept = min(t.retention_ms for t in (*produced_by(config.service), *consumed_by(config.service)) if t.replayed)
     earliest = datetime.now(UTC) - timedelta(milliseconds=kept)
     if since < earliest:
@@ -144,6 +145,7 @@ def _check_retention(config: BrokerConfig, since: datetime) -> None:
             f"The topics keep {kept // 86_400_000} days: what was published before {_text(earliest)} is gone.",
             "Restore the databases of all four services to one moment instead, and recover them without --since.",
         )
+    return earliest
 
 
 async def _offsets_at(config: BrokerConfig, topics: Sequence[Topic], since: datetime) -> dict[TopicPartition, int]:

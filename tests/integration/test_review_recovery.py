@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,8 +15,12 @@ from services.review.store.reviews import ReviewRepository
 from shared.contracts.base import Event
 from shared.contracts.events.gateway import DecisionAction
 from shared.contracts.topics import Service
+from shared.core.clock import SystemClock
+from shared.core.errors import UserError
 from shared.core.ids import new_id
+from shared.messaging.broker import BrokerConfig
 from shared.messaging.events import Message, Publisher
+from shared.messaging.recollection import bring_forward
 from shared.postgres.pool import Connection, Pool, open_pool, transaction
 from tests.conftest import FreshDatabase
 from tests.support import restored
@@ -128,6 +132,42 @@ UNTOLD = {
     "deleted_assets": ("deleted_at",),
     "parked": ("id", "parked_at"),
 }
+
+
+@pytest.fixture
+def nowhere() -> BrokerConfig:
+    return BrokerConfig("127.0.0.1:1", Service.REVIEW)
+
+
+async def test_a_moment_before_the_databases_own_is_refused(
+    fresh_database: FreshDatabase, nowhere: BrokerConfig
+) -> None:
+    recalled = recollection(Publisher(Service.REVIEW, SystemClock(), new_id), SystemClock())
+    async with open_pool(await fresh_database("review"), size=2) as pool:
+        await pool.execute("insert into inbox (event_id, topic) values ($1, 'preview-ready')", new_id())
+        with pytest.raises(UserError, match="has applied events until") as refused:
+            await bring_forward(nowhere, pool, recalled, datetime.now(UTC) - timedelta(hours=1))
+    assert refused.value.code == "database_newer"
+
+
+async def test_a_moment_that_the_topics_have_forgotten_is_refused(
+    fresh_database: FreshDatabase, nowhere: BrokerConfig
+) -> None:
+    recalled = recollection(Publisher(Service.REVIEW, SystemClock(), new_id), SystemClock())
+    async with open_pool(await fresh_database("review"), size=2) as pool:
+        with pytest.raises(UserError, match="The topics keep 7 days") as refused:
+            await bring_forward(nowhere, pool, recalled, datetime.now(UTC) - timedelta(days=7))
+    assert refused.value.code == "topics_too_short"
+
+
+async def test_nothing_is_recovered_beside_a_service_that_runs(
+    fresh_database: FreshDatabase, nowhere: BrokerConfig
+) -> None:
+    recalled = recollection(Publisher(Service.REVIEW, SystemClock(), new_id), SystemClock())
+    url = await fresh_database("review")
+    async with open_pool(url, size=2) as pool, open_pool(url, size=2, application="retake-review"):
+        with pytest.raises(UserError, match="review is still running"):
+            await bring_forward(nowhere, pool, recalled, datetime.now(UTC) - timedelta(hours=1))
 
 
 async def test_what_nobody_has_heard_of_yet_is_decided_now(fresh_database: FreshDatabase, clock: FakeClock) -> None:
