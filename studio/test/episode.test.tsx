@@ -253,6 +253,41 @@ describe("keys of the timeline", () => {
   });
 });
 
+test("what takes its own button away gives the focus on", async () => {
+  gateway();
+  showInEpisode(
+    "editor",
+    <>
+      <Timeline selected="s1" onSelect={() => {}} />
+      <Inspector
+        segment={PIER as unknown as Schemas["Segment"]}
+        musicId={null}
+        tab="video"
+        onTab={() => {}}
+        onReview={() => {}}
+      />
+    </>,
+  );
+  const field = (await screen.findByLabelText(/^Directions/, {}, SLOW)) as HTMLTextAreaElement;
+  for (const name of ["Reset", "Save draft"]) {
+    await act(async () => fireEvent.change(field, { target: { value: `before ${name}` } }));
+    await press(name);
+    expect(document.activeElement).toBe(field);
+  }
+  const card = screen.getByRole("button", { name: /1 Pier/ });
+  await act(async () => fireEvent.keyDown(card, { key: "a", ctrlKey: true }));
+  screen.getByRole("button", { name: "Clear the selection" }).focus();
+  await press("Clear the selection");
+  expect(document.activeElement).toBe(card);
+  await act(async () =>
+    fireEvent.click(screen.getAllByRole("button", { name: "Move to position…" })[0] as Element),
+  );
+  await act(async () =>
+    fireEvent.change(screen.getByRole("combobox", { name: "Move to position…" }), { target: { value: "1" } }),
+  );
+  expect(document.activeElement).toBe(card);
+});
+
 test("the button that makes a video stays the same button, and keeps the focus", async () => {
   const at = gateway();
   showInEpisode(

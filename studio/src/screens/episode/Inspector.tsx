@@ -1,6 +1,6 @@
 /** One segment's assets (or the episode's music): their drafts, what would be used, and the button that makes them. */
 
-import { type KeyboardEvent, useEffect, useId, useRef, useState } from "react";
+import { type KeyboardEvent, type MouseEvent, useEffect, useId, useRef, useState } from "react";
 import type { Schemas } from "../../api/client";
 import { Problem } from "../../api/problems";
 import { useApp, useWords } from "../../app/context";
@@ -13,6 +13,7 @@ import { length, score } from "../../language/format";
 import { said } from "../../language/messages";
 import type { Cell, Kind } from "../../live/board";
 import { Conflict } from "../../ui/Conflict";
+import { passFocus } from "../../ui/focus";
 import { propertiesOf, SchemaForm, type Values } from "../../ui/SchemaForm";
 import { Button, Notice, SelectField, TextArea, ui } from "../../ui/ui";
 import { About } from "../About";
@@ -135,6 +136,11 @@ function AssetEditor({ assetId, kind, segment, onReview, onStartingImage }: Asse
       setConflicting(true);
     }
   };
+  /** Both buttons go away once nothing is unsaved. */
+  const leaving = (act: () => void) => (event: MouseEvent) => {
+    passFocus(event.currentTarget.closest("[role=tabpanel]")?.querySelector("[data-directions]"));
+    act();
+  };
   const theirs = asset.draft?.directions || (asset.committed?.directions ?? "");
   return (
     <>
@@ -241,8 +247,8 @@ function AssetEditor({ assetId, kind, segment, onReview, onStartingImage }: Asse
         />
         {flow.hasChanges ? (
           <>
-            <Button onClick={flow.reset}>{words.resetDraft}</Button>
-            <Button onClick={() => void save()}>{words.saveDraft}</Button>
+            <Button onClick={leaving(flow.reset)}>{words.resetDraft}</Button>
+            <Button onClick={leaving(() => void save())}>{words.saveDraft}</Button>
           </>
         ) : null}
       </div>

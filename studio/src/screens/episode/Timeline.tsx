@@ -9,6 +9,7 @@ import { isCommandKey } from "../../app/keys";
 import { clock } from "../../language/format";
 import type { Cell } from "../../live/board";
 import { posterOf } from "../../media/links";
+import { passFocus } from "../../ui/focus";
 import { Button, classes, Empty, ui } from "../../ui/ui";
 import { atLeast } from "../roles";
 import { BulkBar } from "./BulkBar";
@@ -30,6 +31,7 @@ export function Timeline({ selected, onSelect }: TimelineProps) {
   const order = useEpisodeKey<readonly string[]>("order") ?? [];
   const mayEdit = atLeast(role, "editor");
   const list = useRef<HTMLOListElement>(null);
+  const bulk = useRef<HTMLDivElement>(null);
 
   const drop = useCallback(
     async (from: number, to: number) => {
@@ -120,8 +122,16 @@ export function Timeline({ selected, onSelect }: TimelineProps) {
   }
   return (
     <section className={css.timeline} aria-label={words.timeline}>
-      <div className={css.several}>
-        <BulkBar selected={inOrder(several, order)} onClear={() => setSeveral(NONE_SELECTED)} />
+      <div ref={bulk} className={css.several}>
+        <BulkBar
+          selected={inOrder(several, order)}
+          onClear={() => {
+            // Whoever is elsewhere when the answer comes stays there.
+            const card = list.current?.querySelector("[data-card][tabindex='0']");
+            if (bulk.current?.contains(document.activeElement)) passFocus(card);
+            setSeveral(NONE_SELECTED);
+          }}
+        />
       </div>
       <ol ref={list} className={css.cards} onKeyDown={onKey}>
         {order.map((id, index) => (
@@ -283,6 +293,7 @@ const Card = memo(function Card(props: CardProps) {
               autoFocus
               onBlur={() => setMoving(false)}
               onChange={(event) => {
+                passFocus(event.currentTarget.closest("li")?.querySelector("[data-card]"));
                 setMoving(false);
                 onMove(index, Number(event.currentTarget.value));
               }}

@@ -9,6 +9,7 @@ import { Refused } from "../../app/Refused";
 import { routes } from "../../app/routes";
 import { costText, dateTime, score } from "../../language/format";
 import { posterOf } from "../../media/links";
+import { passFocus } from "../../ui/focus";
 import { Button, Skeleton, ui } from "../../ui/ui";
 import { Provenance } from "../Provenance";
 import { atLeast } from "../roles";
@@ -101,7 +102,14 @@ export function Versions({
             !version.committed &&
             !version.gone &&
             atLeast(role, "editor") ? (
-              <Button onClick={() => void rollBack(version.id)}>{words.rollBack}</Button>
+              <Button
+                onClick={(event) => {
+                  passFocus(event.currentTarget.closest("details")?.querySelector("summary"));
+                  void rollBack(version.id);
+                }}
+              >
+                {words.rollBack}
+              </Button>
             ) : null}
           </li>
         ))}

@@ -2,6 +2,7 @@
 
 import type { KeyboardEvent } from "react";
 import type { Words } from "../../language/words";
+import { passFocus } from "../../ui/focus";
 import { Button, Notice, TextArea, ui } from "../../ui/ui";
 import { FIRST_BOX } from "./box";
 import css from "./notes.module.css";
@@ -128,7 +129,14 @@ export function NotesPanel(props: NotesPanelProps) {
                       >
                         {note.edit}
                       </Button>
-                      <Button look="quiet" disabledReason={blocked} onClick={() => props.onRemove(n)}>
+                      <Button
+                        look="quiet"
+                        disabledReason={blocked}
+                        onClick={(event) => {
+                          passFocus(event.currentTarget.closest("section")?.querySelector("header button"));
+                          props.onRemove(n);
+                        }}
+                      >
                         {note.remove}
                       </Button>
                     </>
