@@ -165,6 +165,10 @@ class Projects(Group[projects.Projects]):
 
 class Uploads(Group[uploads.Uploads]):
     create = blocking(uploads.Uploads.create)
+    begin = blocking(uploads.Uploads.begin)
+    progress = blocking(uploads.Uploads.progress)
+    add = blocking(uploads.Uploads.add)
+    drop = blocking(uploads.Uploads.drop)
 
 
 class Imports(Group[imports.Imports]):

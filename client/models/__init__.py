@@ -10,6 +10,7 @@ from client.models.estimates import Estimate, MissingPiece, PlannedRun
 from client.models.films import Compilation, CompilationStatus, StartedCompilation
 from client.models.imports import Import, ImportStatus
 from client.models.notes import Note, NoteList
+from client.models.partial_uploads import PartialUpload
 from client.models.projects import (
     Character,
     FeedEntry,
@@ -63,6 +64,7 @@ __all__ = [
     "Note",
     "NoteList",
     "Output",
+    "PartialUpload",
     "PlannedRun",
     "Problem",
     "Project",

@@ -96,9 +96,11 @@ async def prune_log(connection: Connection, clock: Clock, portion: int = LOG_POR
 
 
 async def prune(connection: Connection, clock: Clock) -> None:
-    """Deletes old idempotency keys, expired tickets, sign-ins and sessions, and past rate windows."""
+    """Deletes old idempotency keys, uploads in parts that nobody went on with, expired tickets, sign-ins and sessions,
+    and past rate windows."""
     now = clock.now()
     await connection.execute("delete from idempotency_keys where created_at < $1", now - KEYS_KEPT)
+    await connection.execute("delete from partial_uploads where expires_at < $1", now)
     await connection.execute("delete from tickets where expires_at < $1", now)
     await connection.execute("delete from sign_ins where expires_at < $1", now)
     await connection.execute("delete from ended_sessions where expires_at < $1", now - SESSIONS_KEPT)

@@ -26,7 +26,7 @@ def retention_service(pool: Pool, store: ObjectStore) -> RetentionService:
         pool,
         store,
         tables=[Table("upload", UploadRetention, upload_disposition)],
-        orphans=Orphans({"uploads/": GRACE}, referenced_keys),
+        orphans=Orphans({"uploads/": GRACE, "parts/": GRACE}, referenced_keys),
         before_purge=retire_versions,
     )
 

@@ -70,6 +70,7 @@ TABLE = [
     Row("POST", "/projects/{project_id}/episodes", E, {"title": "Two"}),
     Row("POST", "/projects/{project_id}/imports", E, {"document": {"title": "Three"}}),
     Row("POST", "/projects/{project_id}/uploads", E, photograph(hue=9)),
+    Row("POST", "/projects/{project_id}/partial-uploads", E, {"filename": "a.mov", "size": 10}),
     Row("GET", "/imports/{import_id}", V),
     Row("POST", "/imports/{import_id}/cancel", E),
     Row("GET", "/episodes/{episode_id}", V),
@@ -139,6 +140,9 @@ ELSEWHERE = {  # covered by tests of their own below, or open to everyone
     ("GET", "/episodes/{episode_id}/events"),
     ("GET", "/events"),
     ("GET", "/projects/{project_id}/events"),
+    ("GET", "/partial-uploads/{partial_id}"),
+    ("PATCH", "/partial-uploads/{partial_id}"),
+    ("DELETE", "/partial-uploads/{partial_id}"),
 }
 OPEN = {"/health/live", "/health/ready", "/metrics", "/problems/{slug}", "/docs", "/openapi.json"}
 

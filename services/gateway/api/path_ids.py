@@ -21,6 +21,9 @@ ShareId = Annotated[str, Path(description="The id of a share link.", examples=[E
 BatchId = Annotated[str, Path(description="The id of a batch.", examples=[EXAMPLE_ID], json_schema_extra=_UUID)]
 ImportId = Annotated[str, Path(description="The id of an import.", examples=[EXAMPLE_ID], json_schema_extra=_UUID)]
 FilmId = Annotated[str, Path(description="The id of a compilation.", examples=[EXAMPLE_ID], json_schema_extra=_UUID)]
+PartialUploadId = Annotated[
+    str, Path(description="The id of an upload in parts.", examples=[EXAMPLE_ID], json_schema_extra=_UUID)
+]
 UserId = Annotated[
     str, Path(description="The subject of the user's tokens.", examples=["local"], min_length=1, max_length=255)
 ]

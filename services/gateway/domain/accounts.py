@@ -32,6 +32,7 @@ Resource = Literal[
     "compilation",
     "import",
     "upload",
+    "partial upload",
     "note",
 ]
 """What a request may name by its id; access to it follows from its project. A `deleted segment` may have been restored

@@ -28,6 +28,7 @@ _PROJECT_OF: Final[dict[Resource, str]] = {
     "compilation": "select c.project_id from compilations c join episodes e using (episode_id) "
     "where c.compilation_id = $2 and e.deleted_at is null",
     "import": "select project_id from imports where import_id = $2",  # kept longer than its episode
+    "partial upload": "select project_id from partial_uploads where partial_id = $2",
     "upload": "select project_id from uploads where upload_id = $2 and deleted_at is null",
 }
 _ACCESS: Final = """

@@ -29,8 +29,10 @@ STORED_BYTES: Final = """(
     + (select coalesce(sum((c.object ->> 'size')::bigint), 0) from compilations c where c.project_id = {project})
     + (select coalesce(sum((u.object ->> 'size')::bigint), 0) from uploads u
        where u.project_id = {project} and u.deleted_at is null)
+    + (select coalesce(sum(p.size), 0) from partial_uploads p where p.project_id = {project} and p.upload_id is null)
 )"""
-"""What the versions, films and uploads of a project take, as SQL; what was marked for deletion does not count."""
+"""What the versions, films and uploads of a project take, as SQL. What was marked for deletion does not count; a file
+that is being received in parts counts as a whole."""
 
 _LOCK_STORAGE: Final = "select pg_advisory_xact_lock(hashtextextended('storage ' || $1::text, 0))"
 

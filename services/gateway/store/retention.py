@@ -49,6 +49,11 @@ _RETIRE: Final = """
       and not exists (select 1 from assets a join runs r on r.run_id = a.active_run_id
                       where a.asset_id = v.asset_id and r.request ->> 'version_id' = v.version_id::text)
 """
+_REFERENCED: Final = """
+    select object ->> 'key' as key from uploads where object ->> 'key' = any($1)
+    union all
+    select part ->> 'key' from partial_uploads, jsonb_array_elements(parts) as part where part ->> 'key' = any($1)
+"""
 
 
 class UploadRetention:
@@ -88,10 +93,8 @@ class UploadRetention:
 
 
 async def referenced_keys(connection: Connection, keys: Sequence[str]) -> set[str]:
-    """Those of the keys that are an upload's object."""
-    rows = await connection.fetch(
-        "select object ->> 'key' as key from uploads where object ->> 'key' = any($1)", list(keys)
-    )
+    """Those of the keys that are an upload's object, or a part of one that is being received."""
+    rows = await connection.fetch(_REFERENCED, list(keys))
     return {r["key"] for r in rows}
 
 

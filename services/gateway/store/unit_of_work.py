@@ -17,6 +17,7 @@ from services.gateway.store.episodes import EpisodeRepository
 from services.gateway.store.films import FilmRepository
 from services.gateway.store.imports import ImportRepository
 from services.gateway.store.notes import NoteRepository
+from services.gateway.store.partial_uploads import PartialUploadRepository
 from services.gateway.store.projects import ProjectRepository
 from services.gateway.store.reviews import ReviewRepository
 from services.gateway.store.runs import RunRepository
@@ -121,6 +122,10 @@ class Store:
     @cached_property
     def uploads(self) -> UploadRepository:
         return UploadRepository(self._db)
+
+    @cached_property
+    def partial_uploads(self) -> PartialUploadRepository:
+        return PartialUploadRepository(self._db)
 
     @property
     def catalogue(self) -> Catalogue:

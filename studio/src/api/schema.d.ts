@@ -890,6 +890,36 @@ export interface paths {
         patch: operations["notes_change"];
         trace?: never;
     };
+    "/api/v1/partial-uploads/{partial_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How much of an upload was received (who began it)
+         * @description `received` is where the next part begins; `upload` is there once it is complete.
+         */
+        get: operations["partial_uploads_progress"];
+        put?: never;
+        post?: never;
+        /**
+         * Drop an upload that is not complete (who began it)
+         * @description What was received is deleted. An upload that it has become stays.
+         */
+        delete: operations["partial_uploads_drop"];
+        options?: never;
+        head?: never;
+        /**
+         * Add a part (who began it)
+         * @description Raw bytes, kept once all of the part has arrived. The last one makes the upload, which is then looked into: a
+         *     file that is refused is dropped. An empty part at the end repeats that step alone. 409: `current` is where to go
+         *     on.
+         */
+        patch: operations["partial_uploads_add"];
+        trace?: never;
+    };
     "/api/v1/projects": {
         parameters: {
             query?: never;
@@ -1069,6 +1099,27 @@ export interface paths {
         get: operations["projects_metrics"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project_id}/partial-uploads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin an upload in parts (editor)
+         * @description For large files: what was received stays for 24 hours after the last part, and a client goes on from there. The
+         *     whole file counts as stored from the beginning.
+         */
+        post: operations["partial_uploads_begin"];
         delete?: never;
         options?: never;
         head?: never;
@@ -5477,6 +5528,24 @@ export interface components {
             width?: number;
         };
         /**
+         * NewPartialUpload
+         * @description A file to be sent in parts.
+         */
+        NewPartialUpload: {
+            /**
+             * Filename
+             * @description What to call it.
+             * @example harbour.mov
+             */
+            filename: string;
+            /**
+             * Size
+             * @description The size of the whole file in bytes.
+             * @example 1500000000
+             */
+            size: number;
+        };
+        /**
          * NewProject
          * @description A project to create.
          * @example {
@@ -6075,6 +6144,54 @@ export interface components {
              * @example 5.042
              */
             made: string | number;
+        };
+        /**
+         * PartialUpload
+         * @description A file of which a part was received.
+         */
+        PartialUpload: {
+            /**
+             * Expires At
+             * Format: date-time
+             * @description When it is dropped unless another part arrives.
+             */
+            expires_at: string;
+            /**
+             * Filename
+             * @description The file name that was sent.
+             */
+            filename: string;
+            /**
+             * Id
+             * Format: uuid
+             * @description UUIDv7, opaque.
+             * @example 01980000-0000-7000-8000-000000000001
+             */
+            id: string;
+            /**
+             * Part Size
+             * @description How many bytes a part should have: so much is sent again after a break at most.
+             */
+            part_size: number;
+            /**
+             * Project Id
+             * Format: uuid
+             * @description UUIDv7, opaque.
+             * @example 01980000-0000-7000-8000-000000000001
+             */
+            project_id: string;
+            /**
+             * Received
+             * @description How many bytes were received: the next part begins there.
+             */
+            received: number;
+            /**
+             * Size
+             * @description The size of the whole file in bytes.
+             */
+            size: number;
+            /** @description The upload that it has become; null: not complete. */
+            upload: components["schemas"]["Upload"] | null;
         };
         /**
          * PlannedRun
@@ -13017,6 +13134,120 @@ export interface operations {
             503: components["responses"]["unavailable"];
         };
     };
+    partial_uploads_progress: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of an upload in parts. */
+                partial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PartialUpload"];
+                };
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not-found"];
+            405: components["responses"]["method-not-allowed"];
+            406: components["responses"]["not-acceptable"];
+            422: components["responses"]["invalid"];
+            429: components["responses"]["rate-limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable"];
+        };
+    };
+    partial_uploads_drop: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of an upload in parts. */
+                partial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Dropped. */
+            204: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not-found"];
+            405: components["responses"]["method-not-allowed"];
+            406: components["responses"]["not-acceptable"];
+            422: components["responses"]["invalid"];
+            429: components["responses"]["rate-limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable"];
+        };
+    };
+    partial_uploads_add: {
+        parameters: {
+            query: {
+                /** @description Where the part begins, in bytes: what was received before. */
+                offset: number;
+            };
+            header?: never;
+            path: {
+                /** @description The id of an upload in parts. */
+                partial_id: string;
+            };
+            cookie?: never;
+        };
+        /** @description The bytes from `offset` on: at most 64 MiB. */
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PartialUpload"];
+                };
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not-found"];
+            405: components["responses"]["method-not-allowed"];
+            406: components["responses"]["not-acceptable"];
+            409: components["responses"]["invalid-state"];
+            413: components["responses"]["storage-full.too-large"];
+            415: components["responses"]["unsupported-media-type"];
+            422: components["responses"]["invalid"];
+            429: components["responses"]["rate-limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable"];
+        };
+    };
     projects_projects: {
         parameters: {
             query?: {
@@ -13721,6 +13952,53 @@ export interface operations {
             405: components["responses"]["method-not-allowed"];
             406: components["responses"]["not-acceptable"];
             422: components["responses"]["invalid"];
+            429: components["responses"]["rate-limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable"];
+        };
+    };
+    partial_uploads_begin: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repeat of the request within 24 hours gets the first response, with `Idempotency-Replayed: true`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description The id of a project. */
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPartialUpload"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            201: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    Location: components["headers"]["Location"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PartialUpload"];
+                };
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not-found"];
+            405: components["responses"]["method-not-allowed"];
+            406: components["responses"]["not-acceptable"];
+            409: components["responses"]["idempotency-in-flight"];
+            413: components["responses"]["storage-full.too-large"];
+            415: components["responses"]["unsupported-media-type"];
+            422: components["responses"]["idempotency-mismatch.invalid"];
             429: components["responses"]["rate-limited"];
             500: components["responses"]["internal"];
             503: components["responses"]["unavailable"];

@@ -43,7 +43,7 @@ def made_up(call: Any, target: Path) -> dict[str, Any]:
         "skip_held": True, "regenerate": True, "auto_approve": True,
         "keep_original": True, "start_from": 1, "batch_size": 1, "variants": 2, "rating": 5, "max_items": 1,
         "deadline_minutes": 5, "scene_threshold": 0.5, "on_progress": None,
-        "note_ids": ["n"], "box": {}, "resolved": True, "rendition": "content",
+        "note_ids": ["n"], "box": {}, "resolved": True, "rendition": "content", "offset": 3, "size": 9,
     }  # fmt: skip
     parameters = inspect.signature(call, eval_str=True).parameters.values()
     return {p.name: known.get(p.name, "x") for p in parameters if get_origin(p.annotation) is not Unpack}

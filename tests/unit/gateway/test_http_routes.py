@@ -43,6 +43,10 @@ GET /projects/{project_id}/metrics 200
 GET /projects/{project_id}/progress 200
 GET /projects/{project_id}/events 200
 POST /projects/{project_id}/uploads 201 storage-full
+POST /projects/{project_id}/partial-uploads 201 storage-full
+GET /partial-uploads/{partial_id} 200
+PATCH /partial-uploads/{partial_id} 200 invalid-state,storage-full
+DELETE /partial-uploads/{partial_id} 204
 POST /projects/{project_id}/imports 202,200 storage-full
 GET /projects/{project_id}/episodes 200
 POST /projects/{project_id}/episodes 201

@@ -31,6 +31,7 @@ BODY_S: Final = 20.0  # for a body of that size: ten times what a slow mobile li
 UPLOAD_STALL_S: Final = 60.0  # without a byte of a file: a phone that changes its network is back by then
 
 _MEDIA: Final = f"{API}/media/"
+_PARTS: Final = f"{API}/partial-uploads/"
 _PUBLIC: Final = (
     *(f"{API}/auth/{name}" for name in ("token", "config", "login", "callback", "share")),
     f"{API}/openapi.json",
@@ -178,7 +179,7 @@ class AuthMiddleware:
         """Stops a body that is too large for JSON; uploads have limits of their own."""
         if scope["method"] in ("GET", "HEAD"):
             return receive
-        if scope["path"].endswith("/uploads"):
+        if _is_file(scope["path"]):
             return _while_it_comes(receive)
         length = (header(scope, b"content-length") or "").lstrip("0")
         if len(length) > _LENGTH_DIGITS or (length.isascii() and length.isdigit() and int(length) > MAX_JSON):
@@ -226,9 +227,14 @@ def _while_it_comes(receive: Receive) -> Receive:
     return next_part
 
 
+def _is_file(path: str) -> bool:
+    """Whether a file, or a part of one, is sent there."""
+    return path.endswith("/uploads") or path.startswith(_PARTS)
+
+
 def _is_long(path: str) -> bool:
     """Streams, media and uploads take as long as their clients do; each has bounds of its own."""
-    return path.endswith(("/events", "/uploads")) or path.startswith(_MEDIA)
+    return path.endswith("/events") or _is_file(path) or path.startswith(_MEDIA)
 
 
 def _too_large() -> ProblemError:

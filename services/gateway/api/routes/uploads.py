@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import re
-import tempfile
-from collections.abc import AsyncIterator
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import unquote
 
 from fastapi import APIRouter, Query, Request
-from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from services.gateway.api.app_state import AppState
 from services.gateway.api.context import SignedIn, UnitOfWork
 from services.gateway.api.documents import POST, WITH_BODY, answers
 from services.gateway.api.headers import accepts
 from services.gateway.api.idempotency import REPLAYED, run_once
 from services.gateway.api.path_ids import ProjectId
-from services.gateway.api.problems import ProblemError
+from services.gateway.api.received_files import begun, examined, stored, upload_key
 from services.gateway.api.responses import Result
 from services.gateway.api.schemas.uploads import Upload
 from services.gateway.commands.accounts import check_storage
@@ -28,20 +23,9 @@ from services.gateway.commands.uploads import RegisterUpload, register_upload
 from services.gateway.domain.accounts import Role
 from services.gateway.domain.problems import Slug
 from services.gateway.domain.uploads import (
-    EXTENSIONS,
     MAX_BYTES,
-    MIB,
-    SNIFFED_BYTES,
-    MediaFacts,
-    accepted_formats,
     media_kind,
-    refusal_reason,
-    safe_filename,
-    sniff,
 )
-from shared.contracts.messages import message, problem_text
-from shared.contracts.values import ObjectRef
-from shared.core.errors import UserError
 from shared.media.file_type import PICTURES, SOUNDS, VIDEOS
 
 router = APIRouter(prefix="/projects/{project_id}/uploads", tags=["projects"])
@@ -81,89 +65,25 @@ async def upload(
         await check_storage(work.store, project_id)
     state = context.state
     upload_id = state.new_id()
-    content_type, chunks = await _begin(request)
-    ref = await _store(state, upload_id, content_type, chunks)
-    stored = False
+    content_type, chunks = await begun(request)
+    key, limit = upload_key(upload_id, content_type), MAX_BYTES[media_kind(content_type)]
+    ref = await stored(state, key, content_type, chunks, limit=limit)
+    kept = False
     try:
-        found = await _inspect(state, content_type, ref)
-        content_type = found.content_type
-        kind = media_kind(content_type)
-        if ref.size > MAX_BYTES[kind]:  # sound in a container of videos, which was received as one
-            limit = MAX_BYTES[kind]
-            detail = message("problem.sound_too_large", mebibytes=limit // MIB)
-            raise ProblemError(Slug.TOO_LARGE, detail, limit=limit)
-        name = safe_filename(filename or _named(request.headers.get("content-disposition")), content_type)
-        command = RegisterUpload(
-            upload_id,
-            name,
-            content_type,
-            kind,  # type: ignore[arg-type]
-            ref,
-            found.width,
-            found.height,
-            found.duration,
-            found.fps,
-        )
+        name = filename or _named(request.headers.get("content-disposition"))
+        command = await examined(state, upload_id, name, content_type, ref)
         effect = partial(_register, project_id=project_id, command=command)
         response = await run_once(context, effect, body=ref.sha256.encode())
-        stored = REPLAYED.lower() not in response.headers
+        kept = REPLAYED.lower() not in response.headers
         return response
     finally:
-        if not stored:
+        if not kept:
             await state.objects.own.delete(ref.key)
 
 
 async def _register(work: UnitOfWork, project_id: str, command: RegisterUpload) -> Result:
     await register_upload(work.store, await work.require_role("project", project_id, Role.EDITOR), command)
     return Result(201, await work.queries.upload(command.upload_id))
-
-
-async def _begin(request: Request) -> tuple[str, AsyncIterator[bytes]]:
-    """The type that the first bytes tell, and the whole body again."""
-    body = request.stream()
-    head = b""
-    try:
-        while len(head) < SNIFFED_BYTES and (chunk := await anext(body, None)) is not None:
-            head += chunk
-    except ClientDisconnect:
-        raise ProblemError(Slug.MALFORMED, message("problem.body_ended_early")) from None
-    if not head:
-        text = problem_text("upload_empty")
-        raise ProblemError(Slug.INVALID, text.cause, recovery=text.recovery)
-    content_type = sniff(head[:SNIFFED_BYTES])
-    if content_type is None:
-        raise ProblemError(Slug.UNSUPPORTED_MEDIA_TYPE, refusal_reason(head), recovery=accepted_formats())
-
-    async def whole() -> AsyncIterator[bytes]:
-        yield head
-        async for chunk in body:
-            yield chunk
-
-    return content_type, whole()
-
-
-async def _store(state: AppState, upload_id: str, content_type: str, chunks: AsyncIterator[bytes]) -> ObjectRef:
-    limit = MAX_BYTES[media_kind(content_type)]
-    key = f"uploads/{upload_id}.{EXTENSIONS[content_type]}"
-    try:
-        return await state.objects.own.put_stream(key, chunks, content_type, max_size=limit)
-    except UserError as e:
-        if e.code != "too_large":
-            raise
-        raise ProblemError(Slug.TOO_LARGE, e.cause, limit=limit) from None
-    except ClientDisconnect:
-        raise ProblemError(Slug.MALFORMED, message("problem.body_ended_early")) from None
-
-
-async def _inspect(state: AppState, content_type: str, ref: ObjectRef) -> MediaFacts:
-    """Reads the file where it lies, or a copy of it."""
-    store = state.objects.own
-    if path := store.local_path(ref.key):
-        return await state.inspector.inspect(content_type, path)
-    with tempfile.TemporaryDirectory(dir=state.settings.work_dir) as folder:
-        copy = Path(folder) / Path(ref.key).name
-        await store.fetch(ref, copy)
-        return await state.inspector.inspect(content_type, copy)
 
 
 def _named(content_disposition: str | None) -> str | None:
