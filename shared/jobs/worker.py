@@ -20,6 +20,7 @@ from shared.core.errors import Fenced
 from shared.core.ids import NewId
 from shared.jobs.queue import LEASE_S, Claim, JobLimits, claim, extend_leases, has_ready, release_all
 from shared.jobs.rounds import ROUNDS, Round
+from shared.observability.last_said import LastSaid
 from shared.observability.metrics import JOB_SECONDS, JOBS_RUNNING
 from shared.postgres.listener import Listener
 from shared.postgres.pool import ACQUIRE_TIMEOUT_S, Pool, transaction
@@ -150,20 +151,17 @@ class Worker:
         self._wake[job.kind].set()
 
     def _retrying(self, kind: str, round_: Round) -> AsyncRetrying:
-        """Repeats a claim after any error: a loop that has ended for good without a sign would be worse."""
+        """Repeats a claim after any error: a loop that has ended for good without a sign would be worse. The log has
+        each cause once."""
+        said = LastSaid()
 
         def log_retry(state: RetryCallState) -> None:
             error = state.outcome.exception() if state.outcome else None
             if error:
                 round_.failed(error)
             expected = isinstance(error, _DATABASE_ERRORS)
-            log.warning(
-                "jobs.claim_failed",
-                kind=kind,
-                error=repr(error),
-                retry_in_s=round(state.upcoming_sleep, 2),
-                exc_info=None if expected else error,
-            )
+            if said.is_news(repr(error)):
+                log.warning("jobs.claim_failed", kind=kind, error=repr(error), exc_info=None if expected else error)
 
         return AsyncRetrying(
             sleep=self._clock.sleep,
