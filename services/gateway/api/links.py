@@ -15,6 +15,7 @@ _PARAMETER: Final = {
     "Compilation": "compilation_id",
     "Import": "import_id",
     "Note": "note_id",
+    "PartialUpload": "partial_id",
 }
 """A resource, and the path parameter that takes its `id`."""
 
