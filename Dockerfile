@@ -19,13 +19,6 @@ RUN folder="$(echo /opt/retake/lib/python3*/site-packages)/retake-${VERSION}.dis
     && printf 'Metadata-Version: 2.1\nName: retake\nVersion: %s\n' "${VERSION}" > "$folder/METADATA"
 
 FROM ${BASE}
-ARG VERSION=0.1.0
-ARG REVISION=unknown
-# ffmpeg and espeak-ng, which are inside, are under the GPL; their notices lie in /licenses.
-LABEL org.opencontainers.image.title="Retake" \
-    org.opencontainers.image.version="${VERSION}" \
-    org.opencontainers.image.revision="${REVISION}" \
-    org.opencontainers.image.licenses="Apache-2.0 AND GPL-3.0-or-later"
 ENV PATH=/opt/retake/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONPATH=/app \
     PYTHONUNBUFFERED=1 \
@@ -50,3 +43,11 @@ EXPOSE 8000
 # dumb-init is the first process: a killed ffmpeg leaves children behind that somebody must reap.
 ENTRYPOINT ["/opt/retake/bin/dumb-init", "--single-child", "--"]
 CMD ["/bin/sh", "-c", "exec python -m shared.web.server \"$RETAKE_SERVICE\""]
+# Last, as they differ with every commit: what is above stays in the caches of builders and nodes.
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+# ffmpeg and espeak-ng, which are inside, are under the GPL; their notices lie in /licenses.
+LABEL org.opencontainers.image.title="Retake" \
+    org.opencontainers.image.version="${VERSION}" \
+    org.opencontainers.image.revision="${REVISION}" \
+    org.opencontainers.image.licenses="Apache-2.0 AND GPL-3.0-or-later"

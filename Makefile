@@ -53,7 +53,7 @@ faults: $(VENV)/.dev ## Inflict the faults that take minutes: a vanished machine
 	$(BIN)/python -m pytest tests/faults/long_*.py $(ARGS)
 
 .PHONY: cluster
-cluster: $(VENV)/.dev ## Put every overlay to a real API server, build the images and run each locked down (root; ARGS=overlays: one part)
+cluster: $(VENV)/.dev ## Put every overlay to a real API server, run each image locked down, and the whole system on a real node (root; ARGS=node: one part)
 	nice $(BIN)/python -m tests.cluster $(ARGS)
 
 restore: $(VENV)/.dev ## Put all databases back to an earlier moment, and go on (Java 17)

@@ -33,6 +33,7 @@ from shared.contracts.topics import (
 
 COMPONENTS: Final = Path(__file__).parent / "components"
 COMPOSE: Final = Path(__file__).parents[1] / "compose"
+SINGLE_NODE: Final = Path(__file__).parent / "overlays" / "single-node"
 API: Final = "kafka.strimzi.io/v1"
 CLUSTER: Final = "retake"
 OPERATOR: Final = "retake-operator"
@@ -42,6 +43,7 @@ _HEADER: Final = "# Generated from shared/contracts/topics.py by `make contracts
 _RULES_HEADER: Final = (
     "# Generated from deploy/k8s/components/monitoring/rules.yaml by `make contracts`; do not edit.\n"
 )
+_DATABASES_HEADER: Final = "# Generated from deploy/compose/databases.sh by `make contracts`; do not edit.\n"
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,7 @@ def files() -> dict[Path, str]:
     return {
         COMPONENTS / "strimzi" / "topics.yaml": _HEADER + _yaml(topic_resources()),
         COMPONENTS / "strimzi-users" / "users.yaml": _HEADER + _yaml(user_resources()),
+        SINGLE_NODE / "databases.sh": _databases(),
         COMPOSE / "observability" / "rules.yaml": _RULES_HEADER + yaml.safe_dump(_rules(), sort_keys=False, width=120),
     } | {COMPONENTS / "monitoring" / "dashboards" / f"{name}.json": as_json(name) for name in DASHBOARDS}
 
@@ -131,6 +134,12 @@ def _rules() -> dict[str, Any]:
     """The alerts as Prometheus reads them without its operator."""
     found: dict[str, Any] = yaml.safe_load((COMPONENTS / "monitoring" / "rules.yaml").read_text())["spec"]
     return found
+
+
+def _databases() -> str:
+    """Kustomize takes no file from outside of an overlay's folder."""
+    first, rest = (COMPOSE / "databases.sh").read_text().split("\n", 1)
+    return f"{first}\n{_DATABASES_HEADER}{rest}"
 
 
 def _yaml(resources: list[dict[str, Any]]) -> str:

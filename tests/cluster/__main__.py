@@ -8,68 +8,38 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import subprocess
+import signal
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 from shared.contracts.topics import Service
-from tests.cluster import binaries, images, inspection, node, overlays
-from tests.support.components import Missing
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Row:
-    step: str
-    result: str
-    seconds: float
-
-
-@dataclass
-class Table:
-    """What was tried, in order. `failed`: at least one step did not do what it should."""
-
-    rows: list[Row] = field(default_factory=list)
-    failed: bool = False
-
-    def step(self, name: str, act: Callable[[], T], say: Callable[[T], str]) -> T | None:
-        """Does one step and tells how it went; None if it failed or its programs are missing."""
-        began = time.monotonic()
-        done: T | None = None
-        try:
-            done = act()
-            result = say(done)
-        except Missing as e:
-            result = f"skipped: {e}"
-        except (AssertionError, RuntimeError, OSError, subprocess.SubprocessError) as e:
-            self.failed = True
-            result = f"FAILED: {str(e).strip() or type(e).__name__}"
-        self.rows.append(Row(name, result, time.monotonic() - began))
-        print(f"[{time.strftime('%H:%M:%S')}] {name}: {result} ({self.rows[-1].seconds:.1f} s)", flush=True)
-        return done
-
-    def __str__(self) -> str:
-        rows = [("step", "result", "seconds")]
-        rows += [(row.step, row.result.splitlines()[0], f"{row.seconds:.1f}") for row in self.rows]
-        step, result, seconds = (max(map(len, column)) for column in zip(*rows, strict=True))
-        return "\n".join(f"{a:<{step}}  {b:<{result}}  {c:>{seconds}}" for a, b, c in rows)
+from tests.cluster import (
+    binaries,
+    control_plane,
+    film,
+    images,
+    inspection,
+    node,
+    overlays,
+    policies,
+    system,
+)
+from tests.cluster.namespaces import Cluster, namespaces
+from tests.cluster.table import Table
 
 
 def put_overlays(table: Table, folder: Path) -> None:
     """Every overlay to a real API server with the operators' definitions, and one pod that it must refuse."""
     with ExitStack() as stack:
 
-        def start() -> node.Cluster:
-            cluster = stack.enter_context(node.namespaces(images.pause_program(folder)))
-            node.start_api_server(cluster)
+        def start() -> Cluster:
+            cluster = stack.enter_context(namespaces(images.pause_program(folder)))
+            control_plane.start_api_server(cluster)
             return cluster
 
         cluster = table.step("API server", start, lambda _: f"Kubernetes {binaries.KUBERNETES} is ready")
@@ -95,7 +65,7 @@ def build_images(table: Table, folder: Path) -> None:
     built = table.step(
         "images by the Dockerfile",
         lambda: list(images.services()),
-        lambda made: f"{len(made)} built, at most {max(image.packed for image in made) / 1e6:.0f} MB packed",
+        lambda made: f"{len(made)} built",
     )
     if built is None:
         return
@@ -112,7 +82,41 @@ def build_images(table: Table, folder: Path) -> None:
     )
 
 
-PARTS: Final = {"overlays": put_overlays, "images": build_images}
+def run_system(table: Table, folder: Path) -> None:
+    """A node with the whole system on it, as the overlay `single-node` and the documentation have it: a film, and
+    the network policies."""
+    with ExitStack() as stack:
+
+        def start() -> Cluster:
+            cluster = stack.enter_context(namespaces(folder / "pause"))
+            control_plane.start_api_server(cluster)
+            node.start_node(cluster)
+            return cluster
+
+        built = table.step("images", partial(images.everything, folder), lambda made: f"{len(made)} built")
+        if built is None:
+            return
+        cluster = table.step("a node", start, lambda _: "ready: containerd, kubelet, kube-proxy, CoreDNS")
+        if cluster is None:
+            return
+        imported = table.step("images on the node", partial(system.import_images, cluster, built), "{} imported".format)
+        if imported is None:
+            return
+        table.step("a pod", partial(node.runs_a_pod, cluster), lambda address: f"runs, as {address}, known by DNS")
+        firewall = table.step("firewall", partial(policies.enforce, cluster), lambda _: "enforces network policies")
+        if table.step("overlay single-node", partial(system.apply, cluster), "{} pods ready".format) is None:
+            return
+
+        def first_film() -> film.Film:
+            with system.forwarded(cluster, *system.FORWARDS) as url:
+                return film.make(cluster, url, system.token(cluster), folder / "film")
+
+        table.step("a film", first_film, str)
+        if firewall is not None:
+            table.step("network policies", partial(policies.hold, cluster), str)
+
+
+PARTS: Final = {"overlays": put_overlays, "images": build_images, "node": run_system}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -125,10 +129,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("The cluster is made of Linux namespaces: run this as root on Linux.", file=sys.stderr)
         return 2
     os.environ["PATH"] = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was made is removed
     table = Table()
     for name, part in PARTS.items():
         if name in (given.parts or PARTS):
-            with tempfile.TemporaryDirectory(prefix="retake-cluster.") as made:
+            with tempfile.TemporaryDirectory(prefix="retake-cluster-work.") as made:
                 folder = Path(made)
                 folder.chmod(0o755)  # PostgreSQL and the services are other users
                 part(table, folder)

@@ -3,7 +3,8 @@
     python -m tests.cluster.images    build all of them and look inside
 
 The base stands for `python:3.12-slim-bookworm`, which no package registry has; it also holds what only this machine
-knows (its authorities and pip's settings).
+knows (its authorities and pip's settings). Third parties' images are replaced by ones of the same interface: Debian's
+PostgreSQL, Kafka's jars from Maven, versitygw built by Go.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from deploy.local.parts.kafka.install import jars
 from shared.contracts.topics import Service
+from tests.cluster import binaries
 from tests.support.cache import cache_dir, exclusive
 from tests.support.components import Missing
 
@@ -29,22 +31,12 @@ BASE: Final = "localhost/retake-test/base"
 NAMES: Final = "localhost/retake-test"
 USER: Final = "10001:10001"
 _PACKAGES: Final = "python3,python3-venv,ca-certificates"
-_UNWANTED: Final = tuple(f"--dpkgopt=path-exclude=/usr/share/{part}/*" for part in ("doc", "man", "locale"))
+_POSTGRES: Final = "postgresql-15,postgresql-client-15"
+_JAVA: Final = "openjdk-17-jre-headless"
+# The folders of man stay: Java's package ends without them.
+_UNWANTED: Final = tuple(f"--dpkgopt=path-exclude=/usr/share/{part}/*" for part in ("doc", "locale"))
 _AUTHORITIES: Final = Path("/etc/ssl/certs/ca-certificates.crt")
 _BUILD_S: Final = 1500.0
-
-
-@dataclass(frozen=True)
-class Image:
-    """`archive` is in the OCI layout, for `ctr images import`; `unpacked` is what its files take on a disk (bytes)."""
-
-    name: str
-    archive: Path
-    unpacked: int
-
-    @property
-    def packed(self) -> int:
-        return self.archive.stat().st_size
 
 
 def storage() -> Path:
@@ -54,18 +46,12 @@ def storage() -> Path:
     return found
 
 
-def archives() -> Path:
-    found = cache_dir() / "cluster" / "archives"
-    found.mkdir(parents=True, exist_ok=True)
-    return found
-
-
 def reference(name: str) -> str:
     """The name of an image of this module, as manifests give it."""
     return f"{NAMES}/{name}:test"
 
 
-def services() -> Iterator[Image]:
+def services() -> Iterator[str]:
     """The four images by the project's Dockerfile. Raises Missing without buildah or mmdebstrap, RuntimeError if a
     build fails."""
     _base("base", _PACKAGES)
@@ -75,7 +61,42 @@ def services() -> Iterator[Image]:
             *("--build-arg", f"BASE={BASE}:latest", "--build-arg", f"SERVICE={service}"),
             *("--build-arg", f"REVISION={_revision()}", "--tag", reference(service), str(ROOT)),
         )
-        yield _saved(service)
+        yield str(service)
+
+
+def third_parties() -> Iterator[str]:
+    """PostgreSQL, Kafka and the S3 server, each with the programs and paths that the overlay calls. Raises Missing."""
+    _base("base-postgres", _POSTGRES)
+    _base("base-java", _JAVA)
+    _base("base-bare", "ca-certificates")
+    with tempfile.TemporaryDirectory() as folder:
+        context = Path(folder)
+        shutil.copytree(THIRD, context, dirs_exist_ok=True)
+        shutil.copytree(jars(), context / "libs")
+        shutil.copy(binaries.versitygw(), context / "versitygw")
+        for name in ("postgres", "kafka", "versitygw"):
+            _buildah(
+                *("bud", "--isolation", "chroot", "--layers", "--pull-never", "--quiet"),
+                *("--file", str(context / f"{name}.Dockerfile"), "--tag", reference(name), str(context)),
+            )
+            yield name
+
+
+def everything(folder: Path) -> list[str]:
+    """All that the node runs; `folder` keeps the program `pause`. Raises as `services` does."""
+    return [pause(folder), *third_parties(), *services()]
+
+
+def exported(images: list[str]) -> Path:
+    """An OCI layout that has them under their references. It is kept: only what has changed is written again."""
+    layout = cache_dir() / "cluster" / "layout"
+    there = {name: manifest["config"]["digest"] for name, manifest in _manifests(layout)}
+    for name in map(reference, images):
+        identity = json.loads(_buildah("inspect", "--type", "image", name))["FromImageID"]
+        if there.get(name) != f"sha256:{identity}":
+            _buildah("push", "--quiet", name, f"oci:{layout}:{name}")
+    _forget_unused(layout)
+    return layout
 
 
 def pause_program(folder: Path) -> Path:
@@ -84,6 +105,14 @@ def pause_program(folder: Path) -> Path:
         raise Missing("gcc is not installed")
     _run(["gcc", "-Os", "-static", "-o", str(folder / "pause"), str(THIRD / "pause.c")])
     return folder / "pause"
+
+
+def pause(folder: Path) -> str:
+    """That program as an image. Raises Missing."""
+    pause_program(folder)
+    (folder / "Dockerfile").write_text('FROM scratch\nCOPY pause /pause\nUSER 65535:65535\nENTRYPOINT ["/pause"]\n')
+    _buildah("bud", "--isolation", "chroot", "--quiet", "--tag", reference("pause"), str(folder))
+    return "pause"
 
 
 def configuration(name: str) -> dict[str, Any]:
@@ -135,13 +164,36 @@ def _suite(tar: Path) -> tuple[str, ...]:
     return (codename, str(tar), *named)
 
 
-def _saved(name: str) -> Image:
-    archive = archives() / f"{name}.tar"
-    archive.unlink(missing_ok=True)
-    _buildah("push", "--quiet", reference(name), f"oci-archive:{archive}:{reference(name)}")
-    with unpacked(name) as root:
-        used = _run(["du", "--summarize", "--block-size=1", str(root)])
-    return Image(name, archive, int(used.split()[0]))
+def _manifests(layout: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Reference and manifest of each image in it; the manifest has its own digest, too."""
+    if (index := layout / "index.json").exists():
+        for entry in _named(json.loads(index.read_text())):
+            manifest = json.loads(_blob(layout, entry["digest"]).read_text())
+            yield entry["annotations"]["org.opencontainers.image.ref.name"], manifest | {"digest": entry["digest"]}
+
+
+def _named(index: dict[str, Any]) -> list[dict[str, Any]]:
+    """Its entries but those that lost their name to a later image."""
+    return [entry for entry in index["manifests"] if "annotations" in entry]
+
+
+def _blob(layout: Path, digest: str) -> Path:
+    return layout / "blobs" / digest.replace(":", "/")
+
+
+def _forget_unused(layout: Path) -> None:
+    """Images that another one has replaced, and layers that only they had."""
+    path = layout / "index.json"
+    index = json.loads(path.read_text())
+    path.write_text(json.dumps(index | {"manifests": _named(index)}))
+    used = {
+        _blob(layout, part["digest"])
+        for _, manifest in _manifests(layout)
+        for part in (manifest, manifest["config"], *manifest["layers"])
+    }
+    for blob in (layout / "blobs" / "sha256").iterdir():
+        if blob not in used:
+            blob.unlink()
 
 
 def _revision() -> str:

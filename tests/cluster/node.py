@@ -1,256 +1,242 @@
-"""A Kubernetes API server, in network, mount and process namespaces of its own.
-
-The first process of the namespaces is a child of this one: when it ends, or this process does, the kernel ends
-everything in them, with all mounts, links and firewall rules. Nothing is linked to the machine's network: who talks to
-the cluster enters it (`Cluster.enter`).
-"""
+"""What makes pods run on the one node: controllers, scheduler, containerd, kubelet, kube-proxy, DNS."""
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import signal
-import subprocess
-import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import yaml
 
 from tests.cluster import binaries
-from tests.support.components import Missing
+from tests.cluster.control_plane import NODE
+from tests.cluster.namespaces import ADDRESS, Cluster, Failed, need, run, until
+from tests.support.cache import cache_dir
 
-ADDRESS: Final = "10.10.0.1"
-PORT: Final = 6443
-SERVICES: Final = "10.96.0.0/16"
-PROGRAMS: Final = ("etcd", "nsenter", "unshare", "setpriv", "ip", "openssl")
-_ETCD: Final = "http://127.0.0.1:2379"
-_KUBECTL_S: Final = 900.0
-
-
-class Failed(AssertionError):
-    """A command of the cluster did not do what it should; the message has its last lines."""
-
-
-@dataclass
-class Cluster:
-    """`folder` has logs, keys and data; `pid` is the first process of the namespaces."""
-
-    folder: Path
-    pid: int
-    _commands: dict[str, list[str]] = field(default_factory=dict)
-
-    def enter(self, *argv: str) -> list[str]:
-        """That command on the cluster's network, with this machine's files and processes."""
-        return ["nsenter", "--target", str(self.pid), "--net", "--", *argv]
-
-    def run(self, *argv: str, given: str | None = None, timeout_s: float = 60.0) -> str:
-        """On the cluster's network; returns its output. Raises Failed."""
-        return _run(self.enter(*argv), given, timeout_s)
-
-    def kubectl(self, *arguments: str, given: str | None = None, timeout_s: float = _KUBECTL_S) -> str:
-        """Raises Failed with what kubectl said."""
-        kubectl = [str(binaries.kubernetes("kubectl")), f"--kubeconfig={self.folder}/admin.conf"]
-        return _run(self.enter(*kubectl, *arguments), given, timeout_s)
-
-    def get(self, *arguments: str) -> Any:
-        return json.loads(self.kubectl("get", *arguments, "--output=json"))
-
-    def spawn(self, name: str, *argv: str) -> None:
-        """A daemon of the cluster; its output goes to a file in `folder`/log."""
-        self._commands[name] = list(argv)
-        log = self.folder / "log" / f"{name}.log"
-        with log.open("ab") as out:
-            subprocess.Popen(
-                self._inside(argv), stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, cwd=self.folder
-            )
-
-    def log(self, name: str, lines: int = 20) -> str:
-        path = self.folder / "log" / f"{name}.log"
-        return "\n".join(path.read_text(errors="replace").splitlines()[-lines:]) if path.exists() else ""
-
-    def _inside(self, argv: Sequence[str]) -> list[str]:
-        return ["nsenter", "--target", str(self.pid), "--net", "--mount", "--pid", "--", *argv]
+PODS: Final = "10.244.0.0/24"
+CNI: Final = "/usr/lib/cni"
+PROGRAMS: Final = ("containerd", "ctr", "runc", "iptables", "conntrack", f"{CNI}/ptp", f"{CNI}/portmap")
+# Asks one server (argument 1) for the IPv4 address of a name (argument 2); prints it, or nothing.
+_RESOLVE: Final = """
+import socket, struct, sys
+labels = b"".join(bytes([len(part)]) + part.encode() for part in sys.argv[2].split("."))
+asked = struct.pack(">6H", 1, 0x100, 1, 0, 0, 0) + labels + b"\\0" + struct.pack(">2H", 1, 1)
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+    s.settimeout(5)
+    s.sendto(asked, (sys.argv[1], 53))
+    answer = s.recv(4096)
+if struct.unpack(">H", answer[6:8])[0]:
+    print(socket.inet_ntoa(answer[-4:]))  # the only record ends with it
+"""
 
 
-@contextmanager
-def namespaces(pause: Path) -> Iterator[Cluster]:
-    """An empty cluster: namespaces with an address, and nothing in them. `pause` is the program that holds them.
-
-    Raises Missing where a program is missing or namespaces may not be made.
-    """
-    for program in PROGRAMS:
-        if not shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"):
-            raise Missing(f"{program} is not installed")
-    folder = Path(tempfile.mkdtemp(prefix="retake-cluster."))
-    (folder / "log").mkdir()
-    holder = subprocess.Popen(
-        [
-            *("setpriv", "--pdeathsig", "KILL", "unshare", "--net", "--mount", "--pid", "--fork", "--kill-child=KILL"),
-            *("--mount-proc", "--", str(pause)),
-        ],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        cluster = Cluster(folder, _child_of(holder))
-        _network(cluster)
-        yield cluster
-    finally:
-        with suppress(ProcessLookupError):
-            holder.send_signal(signal.SIGKILL)
-        holder.wait()
-        shutil.rmtree(folder, ignore_errors=True)
+def import_images(cluster: Cluster, layout: Path, names: dict[str, list[str]]) -> None:
+    """All images of an OCI layout, under the names that they have there, and those of `names` (by the name that they
+    have there) also under others. What containerd has of an earlier cluster is not read again. Raises Failed."""
+    there = _store() / "io.containerd.content.v1.content" / "blobs" / "sha256"
+    known = [
+        f"--exclude=./blobs/sha256/{blob.name}"
+        for blob in (layout / "blobs" / "sha256").iterdir()
+        if (there / blob.name).exists()
+    ]
+    tar = cluster.folder / "images.tar"
+    run(["tar", "--create", f"--file={tar}", *known, f"--directory={layout}", "."], timeout_s=300)
+    _images(cluster, "import", str(tar))
+    tar.unlink()
+    for name, others in names.items():
+        for other in others:
+            _images(cluster, "tag", "--force", name, other)
 
 
-def start_api_server(cluster: Cluster) -> None:
-    """etcd and the API server; returns when it is ready. Raises Failed, Missing."""
-    server = binaries.kubernetes("kube-apiserver")
-    _keys(cluster.folder)
+def containerd(cluster: Cluster) -> str:
+    """Its socket."""
+    return f"{cluster.folder}/containerd.sock"
+
+
+def _store() -> Path:
+    """Images as containerd keeps them, for one cluster after the other."""
+    found = cache_dir() / "cluster" / "containerd"
+    found.mkdir(parents=True, exist_ok=True)
+    return found
+
+
+def _images(cluster: Cluster, *arguments: str) -> str:
+    return _ctr(cluster, "images", *arguments)
+
+
+def _ctr(cluster: Cluster, *arguments: str) -> str:
+    return cluster.inside("ctr", "--address", containerd(cluster), "--namespace", "k8s.io", *arguments, timeout_s=600)
+
+
+def start_node(cluster: Cluster) -> None:
+    """What makes pods run: controllers, scheduler, containerd, kubelet, kube-proxy, DNS. Raises Failed, Missing."""
+    need(*PROGRAMS)
+    folder, pki = cluster.folder, cluster.folder / "pki"
     cluster.spawn(
         *(
-            "etcd",
-            "etcd",
-            "--data-dir",
-            f"{cluster.folder}/etcd",
-            "--listen-client-urls",
-            _ETCD,
-            "--advertise-client-urls",
-            _ETCD,
+            "controllers",
+            str(binaries.kubernetes("kube-controller-manager")),
+            f"--kubeconfig={folder}/controllers.conf",
         ),
-        *("--listen-peer-urls", "http://127.0.0.1:2380"),
+        *(f"--service-account-private-key-file={pki}/sa.key", f"--root-ca-file={pki}/ca.crt"),
+        *("--use-service-account-credentials", "--leader-elect=false", "--bind-address=127.0.0.1"),
+        # How soon a node that says nothing is given up: as most clusters have it.
+        *("--node-monitor-grace-period=40s",),
     )
-    pki = cluster.folder / "pki"
-    options = {
-        "etcd-servers": _ETCD,
-        "secure-port": PORT,
-        "bind-address": "0.0.0.0",
-        "advertise-address": ADDRESS,
-        "tls-cert-file": pki / "apiserver.crt",
-        "tls-private-key-file": pki / "apiserver.key",
-        "client-ca-file": pki / "ca.crt",
-        "service-account-key-file": pki / "sa.key",
-        "service-account-signing-key-file": pki / "sa.key",
-        "service-account-issuer": "https://kubernetes.default.svc",
-        "service-cluster-ip-range": SERVICES,
-        "authorization-mode": "Node,RBAC",
-        "enable-admission-plugins": "NodeRestriction",
-        "kubelet-client-certificate": pki / "apiserver-kubelet.crt",
-        "kubelet-client-key": pki / "apiserver-kubelet.key",
-        "kubelet-preferred-address-types": "InternalIP",
-        "event-ttl": "30m",
+    cluster.spawn(
+        *("scheduler", str(binaries.kubernetes("kube-scheduler")), f"--kubeconfig={folder}/scheduler.conf"),
+        *("--leader-elect=false", "--bind-address=127.0.0.1"),
+    )
+    _containerd(cluster)
+    (folder / "resolv.conf").write_text(f"nameserver {ADDRESS}\n")
+    (folder / "Corefile").write_text(
+        f".:53 {{\n  errors\n  cache 5\n"
+        f"  kubernetes cluster.local in-addr.arpa ip6.arpa {{\n    kubeconfig {folder}/admin.conf\n  }}\n}}\n"
+    )
+    cluster.spawn("coredns", str(binaries.coredns()), "-conf", str(folder / "Corefile"))
+    _kubelet(cluster)
+    proxy = {
+        "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
+        "kind": "KubeProxyConfiguration",
+        "clientConnection": {"kubeconfig": f"{folder}/admin.conf"},
+        "mode": "iptables",
+        "clusterCIDR": PODS,
+        "hostnameOverride": NODE,
+        "conntrack": {"maxPerCore": 0},
+        "bindAddress": ADDRESS,
+        "metricsBindAddress": "127.0.0.1:10249",
     }
-    cluster.spawn("apiserver", str(server), *(f"--{name}={value}" for name, value in options.items()))
-    _until(lambda: cluster.kubectl("get", "--raw=/readyz") == "ok", 120, lambda: cluster.log("apiserver"))
+    (folder / "proxy.yaml").write_text(yaml.safe_dump(proxy))
+    cluster.spawn("proxy", str(binaries.kubernetes("kube-proxy")), f"--config={folder}/proxy.yaml")
+    cluster.kubectl("wait", "--for=create", f"node/{NODE}", "--timeout=90s")
+    cluster.kubectl("wait", "--for=condition=Ready", f"node/{NODE}", "--timeout=90s")
 
 
-def _keys(folder: Path) -> None:
-    pki = folder / "pki"
-    pki.mkdir()
-
-    def openssl(*arguments: str, given: str | None = None) -> None:
-        _run(["openssl", *arguments], given, 60)
-
-    new = ("-newkey", "rsa:2048", "-nodes", "-days", "2")
-    openssl("req", "-x509", *new, "-keyout", f"{pki}/ca.key", "-out", f"{pki}/ca.crt", "-subj", "/CN=retake-test")
-    openssl("genrsa", "-out", f"{pki}/sa.key", "2048")
-    names = "DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc,DNS:localhost,IP:127.0.0.1,IP:10.96.0.1"
-    subjects = {
-        "apiserver": "/CN=kube-apiserver",
-        "admin": "/O=system:masters/CN=admin",
-        "apiserver-kubelet": "/O=system:masters/CN=apiserver-kubelet",
+def runs_a_pod(cluster: Cluster) -> str:
+    """A pod of the restricted standard from the image `pause`, found by the cluster's DNS under its Service's name;
+    returns its address. Raises Failed."""
+    security = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
+    container = {"name": "pod", "image": "localhost/retake-test/pause:test", "securityContext": security}
+    spec = {
+        "automountServiceAccountToken": False,
+        "securityContext": {"runAsNonRoot": True, "runAsUser": 65535, "seccompProfile": {"type": "RuntimeDefault"}},
+        "containers": [container],
     }
-    for name, subject in subjects.items():
-        request = (f"{pki}/{name}.key", f"{pki}/{name}.csr")
-        openssl("req", *new[:3], "-keyout", request[0], "-out", request[1], "-subj", subject)
-        extensions = pki / f"{name}.ext"
-        extensions.write_text(f"subjectAltName={names},IP:{ADDRESS}\n" if name == "apiserver" else "")
-        openssl(
-            *("x509", "-req", "-in", request[1], "-CA", f"{pki}/ca.crt", "-CAkey", f"{pki}/ca.key", "-CAcreateserial"),
-            *("-days", "2", "-out", f"{pki}/{name}.crt", "-extfile", str(extensions)),
-        )
-    for user in ("admin",):
-        config = {
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    of_all = {"namespace": "test"}
+    resources = [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "test", "labels": labels}},
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": of_all | {"name": "default"}},
+        {
             "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [
-                {
-                    "name": "c",
-                    "cluster": {"server": f"https://{ADDRESS}:{PORT}", "certificate-authority": f"{pki}/ca.crt"},
-                }
-            ],
-            "users": [
-                {
-                    "name": "u",
-                    "user": {"client-certificate": f"{pki}/{user}.crt", "client-key": f"{pki}/{user}.key"},
-                }
-            ],
-            "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
-            "current-context": "x",
-        }
-        (folder / f"{user}.conf").write_text(yaml.safe_dump(config))
-
-
-def _child_of(holder: subprocess.Popen[str]) -> int:
-    children = Path(f"/proc/{holder.pid}/task/{holder.pid}/children")
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        if holder.poll() is not None:
-            said = holder.stderr.read().strip() if holder.stderr else ""
-            raise Missing(f"namespaces cannot be made here ({said})")
-        found = children.read_text().split()
-        # `unshare` forks before it mounts /proc and becomes the program that holds the namespaces.
-        if found and Path(f"/proc/{found[0]}/comm").read_text().strip() == "pause":
-            return int(found[0])
-        time.sleep(0.05)
-    raise Missing("namespaces cannot be made here (no process in them after 10 s)")
-
-
-def _network(cluster: Cluster) -> None:
-    for words in (
-        "ip link set lo up",
-        "ip link add node0 type veth peer name node1",
-        f"ip addr add {ADDRESS}/24 dev node0",
-        "ip link set node0 up",
-        "ip link set node1 up",
-        "ip route replace unreachable default",  # what is not in the cluster fails at once instead of in seconds
-        f"ip route replace {SERVICES} dev node0 src {ADDRESS}",  # until kube-proxy rewrites them
-        "sysctl -qw net.ipv4.ip_forward=1",
-    ):
-        cluster.run(*words.split())
-
-
-def _until(done: Callable[[], bool], seconds: float, why: Callable[[], str]) -> None:
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            if done():
-                return
-            reason = "not yet"
-        except Failed as e:
-            reason = str(e)
-        if time.monotonic() > deadline:
-            raise Failed(f"{reason}\n{why()}")
-        time.sleep(0.3)
-
-
-def _run(argv: Sequence[str], given: str | None, timeout_s: float) -> str:
-    environment = os.environ | {"PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"}
-    stdin: dict[str, Any] = {"stdin": subprocess.DEVNULL} if given is None else {"input": given}
+            "kind": "Service",
+            "metadata": of_all | {"name": "pod"},
+            "spec": {"clusterIP": "None", "selector": {"app": "pod"}, "ports": [{"port": 80}]},
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": of_all | {"name": "pod", "labels": {"app": "pod"}},
+            "spec": spec,
+        },
+    ]
+    cluster.kubectl("apply", "--server-side", "--filename=-", given=yaml.safe_dump_all(resources))
     try:
-        done = subprocess.run(
-            list(argv), capture_output=True, text=True, timeout=timeout_s, check=False, env=environment, **stdin
-        )
-    except subprocess.TimeoutExpired as e:
-        raise Failed(f"{' '.join(argv[-4:])} took longer than {timeout_s:.0f} s") from e
-    if done.returncode:
-        last = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()][-12:]
-        raise Failed("\n".join(last) or f"{' '.join(argv[-4:])}: exit code {done.returncode}")
-    return str(done.stdout)
+        cluster.kubectl("wait", "pod/pod", "--namespace=test", "--for=condition=Ready", "--timeout=90s")
+    except Failed as e:
+        raise Failed(f"{e}\n{cluster.kubectl('describe', 'pod/pod', '--namespace=test')[-800:]}") from e
+    cluster.kubectl("wait", "pod/pod", "--namespace=test", "--for=jsonpath={.status.podIP}", "--timeout=30s")
+    address = str(cluster.get("pod/pod", "--namespace=test")["status"]["podIP"])
+    asked = (sys.executable, "-c", _RESOLVE, ADDRESS, "pod.test.svc.cluster.local")
+    until(lambda: cluster.run(*asked).strip() == address, 30, lambda: cluster.log("coredns"))
+    return address
+
+
+def _containerd(cluster: Cluster) -> None:
+    folder = cluster.folder
+    (folder / "cni").mkdir()
+    # Each pod has a link and a route of its own, so that the firewall sees what pods say to each other.
+    network = {
+        "cniVersion": "0.4.0",
+        "name": "pods",
+        "plugins": [
+            {
+                "type": "ptp",
+                "ipam": {"type": "host-local", "ranges": [[{"subnet": PODS}]], "dataDir": f"{folder}/ipam"}
+                | {"routes": [{"dst": "0.0.0.0/0"}]},
+            },
+            {"type": "portmap", "capabilities": {"portMappings": True}},
+        ],
+    }
+    (folder / "cni" / "10-pods.conflist").write_text(json.dumps(network))
+    (folder / "containerd.toml").write_text(f"""
+version = 2
+root = "{_store()}"
+state = "{folder}/containerd-state"
+disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs",
+  "io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.devmapper", "io.containerd.internal.v1.opt",
+  "io.containerd.tracing.processor.v1.otlp"]
+[grpc]
+address = "{containerd(cluster)}"
+[plugins."io.containerd.grpc.v1.cri"]
+sandbox_image = "localhost/retake-test/pause:test"
+restrict_oom_score_adj = true
+disable_apparmor = true
+disable_hugetlb_controller = true
+[plugins."io.containerd.grpc.v1.cri".cni]
+bin_dir = "{CNI}"
+conf_dir = "{folder}/cni"
+[plugins."io.containerd.grpc.v1.cri".containerd]
+snapshotter = "overlayfs"
+default_runtime_name = "runc"
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+runtime_type = "io.containerd.runc.v2"
+""")
+    cluster.spawn("containerd", "containerd", "--config", str(folder / "containerd.toml"))
+    until(
+        lambda: "Server" in cluster.inside("ctr", "--address", containerd(cluster), "version"),
+        60,
+        lambda: cluster.log("containerd"),
+    )
+    for name in _ctr(
+        cluster, "containers", "list", "--quiet"
+    ).split():  # of the cluster before, whose processes are gone
+        _ctr(cluster, "containers", "delete", name)
+
+
+def _kubelet(cluster: Cluster) -> None:
+    folder = cluster.folder
+    config = {
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "authentication": {
+            "anonymous": {"enabled": False},
+            "webhook": {"enabled": True},
+            "x509": {"clientCAFile": f"{folder}/pki/ca.crt"},
+        },
+        "authorization": {"mode": "Webhook"},
+        "cgroupDriver": "cgroupfs",
+        "failSwapOn": False,
+        "failCgroupV1": False,
+        "enforceNodeAllocatable": [],
+        "containerRuntimeEndpoint": f"unix://{containerd(cluster)}",
+        "imageServiceEndpoint": f"unix://{containerd(cluster)}",
+        "resolvConf": f"{folder}/resolv.conf",
+        "clusterDNS": [ADDRESS],
+        "clusterDomain": "cluster.local",
+        "podLogsDir": f"{folder}/pods",
+        "volumePluginDir": f"{folder}/plugins",
+        "imageMinimumGCAge": "24h",
+        "imageGCHighThresholdPercent": 100,
+        "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
+        "registerNode": True,
+    }
+    for name in ("pods", "plugins"):
+        (folder / name).mkdir()
+    (folder / "kubelet.yaml").write_text(yaml.safe_dump(config))
+    cluster.spawn(
+        *("kubelet", str(binaries.kubernetes("kubelet")), f"--config={folder}/kubelet.yaml"),
+        *(f"--kubeconfig={folder}/kubelet.conf", f"--hostname-override={NODE}", f"--node-ip={ADDRESS}"),
+        *(f"--root-dir={folder}/kubelet", f"--cert-dir={folder}/kubelet-pki", "--v=1"),
+    )

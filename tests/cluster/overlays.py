@@ -9,7 +9,7 @@ from typing import Any, Final
 import yaml
 
 from tests.cluster import binaries
-from tests.cluster.node import Cluster, Failed
+from tests.cluster.namespaces import Cluster, Failed
 from tests.support import kustomize
 
 ROOT: Final = Path(__file__).resolve().parents[2]

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import jwt
 import pytest
 import yaml
 
-from deploy.k8s import generate
+from deploy.k8s import generate, owner_token
 from deploy.k8s.dashboards import DASHBOARDS
+from deploy.k8s.secrets import secrets as made_secrets
 from docs.tools.settings_reference import settings_reference
+from services.gateway.config import MIN_SECRET_BYTES
 from shared.contracts.topics import PARTITIONS, TOPICS, Service, consumed_by, produced_by
 from tests.support import kustomize, prometheus
 from tests.support.components import COMPONENTS
@@ -170,6 +175,8 @@ def test_an_overlay_has_every_image_configuration_and_secret_that_it_names(binar
     configured = named(resources, "ConfigMap")
     secrets = named(resources, "Secret")
     secrets |= {r["spec"]["target"]["name"] for r in resources if r["kind"] in SECRET_MAKERS}
+    if folder.name == "single-node":  # its Secrets are random, made by a command
+        secrets |= named(made_secrets("retake"), "Secret")
     assert set(references(resources, "passwordSecret", "name")) <= secrets
     for name, pod in pods(resources):
         assert set(references(pod, "configMapRef", "name")) <= configured, name
@@ -275,3 +282,27 @@ def test_operators_and_probes_reach_the_port_that_the_gateway_keeps_for_them() -
     assert {p["port"] for rule in monitoring["spec"]["ingress"] for p in rule["ports"]} == {"http", "operations"}
     [service] = yaml.safe_load_all((base / "base" / "gateway" / "service.yaml").read_text())
     assert [p["name"] for p in service["spec"]["ports"]] == ["http"]  # it is not published
+
+
+def test_the_secrets_of_the_single_node_fit_each_other() -> None:
+    made = {s["metadata"]["name"]: s["stringData"] for s in made_secrets("retake")}
+    for service in Service:
+        url = urlsplit(made[service][f"{service.upper()}_DATABASE_URL"])
+        assert url.password == made["postgres"][f"{service.upper()}_PASSWORD"]
+        assert url.path == f"/{url.username}" == f"/retake_{service}"
+        assert made[service]["AWS_ACCESS_KEY_ID"] == made["s3"]["ROOT_ACCESS_KEY"]
+        assert made[service]["AWS_SECRET_ACCESS_KEY"] == made["s3"]["ROOT_SECRET_KEY"]
+    again = {s["metadata"]["name"]: s["stringData"] for s in made_secrets("retake")}
+    assert again["gateway"]["GATEWAY_JWT_SECRET"] != made["gateway"]["GATEWAY_JWT_SECRET"]
+
+
+def test_a_token_of_the_owner_is_made_with_the_first_secret_and_not_with_a_short_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("a" * 40 + ",b" * 20))
+    assert owner_token.main() == 0
+    assert jwt.decode(capsys.readouterr().out.strip(), "a" * 40, algorithms=["HS256"], options={"verify_aud": False})
+    monkeypatch.setattr("sys.stdin", io.StringIO("short"))
+    assert owner_token.main() == 2
+    assert "GATEWAY_JWT_SECRET" in capsys.readouterr().err
+    assert owner_token.MIN_SECRET_BYTES == MIN_SECRET_BYTES
