@@ -253,6 +253,22 @@ describe("keys of the timeline", () => {
   });
 });
 
+test("a segment that somebody else adds appears in its place", async () => {
+  const answers: Record<string, unknown> = { "/episodes/e": EPISODE };
+  const at = new Gateway(answers);
+  showInEpisode("editor", <Timeline selected="s1" onSelect={() => {}} />);
+  await screen.findByRole("button", { name: /2 公司会议室/ }, SLOW);
+  const assets = [
+    asset("v3", "s3", "video"),
+    asset("i3", "s3", "starting_image"),
+    asset("n3", "s3", "narration"),
+  ];
+  answers["/episodes/e"] = episode([PIER, segment(3, "Tower"), LAMP], [...ASSETS, ...assets]);
+  await at.tell("changed", { resource: "segment", id: "s3", project_id: "p" });
+  expect(await screen.findByRole("button", { name: /2 Tower/ })).toBeTruthy();
+  expect(screen.getByRole("button", { name: /3 公司会议室/ })).toBeTruthy();
+});
+
 test("what takes its own button away gives the focus on", async () => {
   gateway();
   showInEpisode(

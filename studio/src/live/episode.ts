@@ -228,6 +228,11 @@ export class EpisodeFeed {
         return;
       }
       case "segment": {
+        // One that is new, or is back, has a place and assets, too.
+        if (!this.store.get<readonly string[]>("order")?.includes(refetch.id)) {
+          await this.episode();
+          return;
+        }
         const { data } = await api.GET("/api/v1/segments/{segment_id}", path({ segment_id: refetch.id }));
         if (data && data.episode_id === episodeId) this.store.set([[`segment:${data.id}`, data]]);
         return;
