@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
 import pytest
@@ -36,6 +37,41 @@ async def test_the_palette_and_the_keys_lead_everywhere(page: Page) -> None:
     await page.keyboard.press("g")
     await page.keyboard.press("i")
     await expect(page.get_by_role("heading", name="Inbox")).to_be_visible()
+
+
+async def test_a_screen_reader_finds_regions_segments_and_what_has_happened(page: Page) -> None:
+    await open_episode(page)
+    await expect(page.get_by_role("main")).to_match_aria_snapshot(
+        """
+        - navigation "Where this is":
+          - link "Harbour"
+        - heading "Two lights" [level=1]
+        - group "What the player shows":
+          - button "Segment" [pressed]
+        - region "Timeline":
+          - list:
+            - listitem:
+              - button /1 .*Video/
+            - listitem:
+              - button /2 .*Video/
+        - region "Segment 1":
+          - tablist:
+            - tab "Video" [selected]
+            - tab "Starting image"
+            - tab "Narration"
+            - tab "Music"
+          - tabpanel "Video"
+        - region "Compile film"
+        """
+    )
+    slider = page.get_by_role("region", name="committed").get_by_role("slider", name="Position")
+    await slider.focus()
+    await page.keyboard.press("ArrowRight")
+    await expect(slider).to_have_attribute("aria-valuetext", re.compile(r"of \d+\.\d\d seconds, frame 1$"))
+    # What one has done is said once, politely.
+    await page.locator("[data-card]").first.focus()
+    await page.keyboard.press("Alt+Shift+ArrowRight")
+    await expect(page.locator("[aria-live=polite]").first).to_have_text("Segment 1 moved to position 2.")
 
 
 async def test_what_is_chosen_shows_in_the_systems_own_colours_and_nothing_moves(page: Page) -> None:
@@ -79,6 +115,24 @@ async def test_no_screen_violates_a_rule_of_axe(page: Page, width: int, theme: L
     await page.keyboard.press("Control+a")
     await expect(page.get_by_text("2 segments selected")).to_be_visible()
     assert await violations(page) == []
+    await page.keyboard.press("Escape")
+    await page.get_by_text("More", exact=True).click()
+    assert await violations(page) == [], "segment"
+    await page.get_by_role("button", name="Film", exact=True).click()
+    assert await violations(page) == [], "film before compiling"
+    await page.get_by_role("button", name="Segment", exact=True).click()
+    await page.get_by_role("button", name="Regenerate video").click()
+    dialog = page.get_by_role("dialog")
+    await expect(dialog.get_by_role("button", name="Reject…")).to_be_visible()
+    assert await violations(page) == [], "preview"
+    await dialog.get_by_role("button", name="Compare with").click()
+    assert await violations(page) == [], "preview beside the committed version"
+    await dialog.get_by_role("button", name="Reject…").click()
+    await dialog.get_by_label("Add to the directions").fill("slower")
+    await dialog.get_by_role("checkbox", name="Regenerate with these changes").uncheck()
+    assert await violations(page) == [], "reject"
+    await dialog.get_by_role("button", name="Reject", exact=True).click()
+    await expect(dialog).to_be_hidden()
     tabs = ("general", "characters", "defaults", "members", "spend", "metrics", "browser")
     places = ["/", project, episode + "/film", "/inbox", project + "/import", project + "/activity", "/nowhere"]
     for address in [*places, *(f"{project}/settings/{tab}" for tab in tabs)]:

@@ -6,8 +6,10 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.stories import (
+    open_blank,
     open_episode,
 )
+from tests.support.system import System
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -41,6 +43,21 @@ async def test_an_order_is_taken_back_and_done_again(page: Page) -> None:
     await expect(page.get_by_text("Done again: Segment 1 moved to position 2.").first).to_be_attached()
     await page.reload()
     await expect(cards.nth(1)).to_have_attribute("data-card", order[0])
+
+
+async def test_a_batch_is_paused_resumed_and_cancelled_and_its_cards_tell_of_the_pictures(
+    page: Page, system: System
+) -> None:
+    directions = {"starting_image": "A meeting room, 写实电影感", "video": "Push in slowly"}
+    await open_blank(page, system, "Batch", directions)
+    await page.get_by_role("button", name="Generate what is missing").click()
+    bar = page.get_by_role("region", name="Batch")
+    await bar.get_by_role("button", name="Pause").click()
+    await bar.get_by_role("button", name="Resume").click()
+    await expect(bar.get_by_role("button", name="Pause")).to_be_visible()
+    await expect(page.locator("[data-card]").get_by_text("公司会议室")).to_be_visible()
+    await bar.get_by_role("button", name="Cancel batch").click()
+    await expect(page.get_by_role("button", name="Generate what is missing")).to_be_visible()
 
 
 @pytest.mark.parametrize("width", [1440, 360])
