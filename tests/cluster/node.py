@@ -29,6 +29,16 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
 if struct.unpack(">H", answer[6:8])[0]:
     print(socket.inet_ntoa(answer[-4:]))  # the only record ends with it
 """
+# Argument 1 is a configuration of containerd, argument 2 its socket.
+_FORGET: Final = """
+containerd --config "$1" > /dev/null 2>&1 & own=$!
+until ctr --address "$2" version > /dev/null 2>&1; do kill -0 $own; sleep 0.1; done
+for name in $(ctr --address "$2" --namespace k8s.io containers list --quiet); do
+    ctr --address "$2" --namespace k8s.io containers delete "$name"
+done
+kill $own
+wait $own || true
+"""
 
 
 def import_images(cluster: Cluster, layout: Path, names: dict[str, list[str]]) -> None:
@@ -170,7 +180,7 @@ def _containerd(cluster: Cluster) -> None:
         ],
     }
     (folder / "cni" / "10-pods.conflist").write_text(json.dumps(network))
-    (folder / "containerd.toml").write_text(f"""
+    config = f"""
 version = 2
 root = "{_store()}"
 state = "{folder}/containerd-state"
@@ -192,17 +202,23 @@ snapshotter = "overlayfs"
 default_runtime_name = "runc"
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
 runtime_type = "io.containerd.runc.v2"
-""")
+"""
+    _forget_containers(cluster, config)
+    (folder / "containerd.toml").write_text(config)
     cluster.spawn("containerd", "containerd", "--config", str(folder / "containerd.toml"))
     until(
         lambda: "Server" in cluster.inside("ctr", "--address", containerd(cluster), "version"),
         60,
         lambda: cluster.log("containerd"),
     )
-    for name in _ctr(
-        cluster, "containers", "list", "--quiet"
-    ).split():  # of the cluster before, whose processes are gone
-        _ctr(cluster, "containers", "delete", name)
+
+
+def _forget_containers(cluster: Cluster, config: str) -> None:
+    """Deletes those of the cluster before, whose processes are gone, from the images' store. The part that would take
+    them for pods of this node is off meanwhile. Raises Failed."""
+    path = cluster.folder / "containerd-bare.toml"
+    path.write_text(config.replace("disabled_plugins = [", 'disabled_plugins = ["io.containerd.grpc.v1.cri", ', 1))
+    cluster.inside("sh", "-ec", _FORGET, "sh", str(path), containerd(cluster))
 
 
 def _kubelet(cluster: Cluster) -> None:
