@@ -75,12 +75,14 @@ async def require_database(url: str, service: str, version: str, *, variable: st
             )
         finally:
             await connection.close(timeout=CONNECT_TIMEOUT_S)
-    except (asyncpg.exceptions.ClientConfigurationError, ValueError) as error:
-        raise UserError("database_url", f"{variable} is no database's URL: {error}.", "See settings.md.") from error
-    except UNREACHABLE as error:
+    except asyncpg.exceptions.ClientConfigurationError as error:
+        raise _no_url(variable, error) from error
+    except UNREACHABLE as error:  # a certificate that is refused is a ValueError, too
         code = "database_refused" if isinstance(error, REFUSED) else "database_unreachable"
         cause, remedy = explained(error, variable)
         raise DependencyMissing("database", code, f"{_shown(url)}: {cause};", f"{remedy}.") from error
+    except ValueError as error:
+        raise _no_url(variable, error) from error
     if problem:
         raise DependencyMissing("database", "schema_old", f"{problem[0]};", f"{problem[1]}.")
 
@@ -126,3 +128,7 @@ def _shown(url: str) -> str:
     """Without the password."""
     parts = urlsplit(url)
     return "PostgreSQL at " + parts.netloc.rpartition("@")[2] + parts.path
+
+
+def _no_url(variable: str, error: Exception) -> UserError:
+    return UserError("database_url", f"{variable} is no database's URL: {error}.", "See settings.md.")
