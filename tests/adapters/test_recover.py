@@ -124,14 +124,14 @@ async def _all_sent(producer: Side) -> bool:
 async def test_nothing_is_moved_while_a_service_runs(
     apache_kafka: ApacheKafkaBroker, fresh_database: FreshDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.recover.LEFT_WITHIN_S", 0.0)
+    monkeypatch.setattr("shared.messaging.groups.LEFT_WITHIN_S", 0.0)
     urls = await fresh_database("generator"), await fresh_database("review")
     async with Running(apache_kafka, *urls) as (generator, review):
         await generator.publish([message := events.message(events.preview_ready())])
         await eventually(lambda: _applied(review, message))
         with pytest.raises(UserError, match="review is still running") as refused:
             await recover(client_of(apache_kafka, Service.GENERATOR), urls[0])
-        assert "start none before all four" in refused.value.recovery
+        assert "start nothing before everything is recovered" in refused.value.recovery
 
 
 async def test_the_gateway_gets_another_epoch_by_the_command(
