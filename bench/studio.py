@@ -24,6 +24,7 @@ REACH: Final = {
     "interaction p98, ms": 100,
     "longest frame of scrolling, ms": 33,
     "heap, MB": 120,
+    "first frame of a preview, ms": 500,
 }
 
 # Before the page's own scripts: when a chunk of the stream came, and when the next frame after it was painted.
@@ -70,6 +71,18 @@ SCROLL: Final = """async () => {
 }"""
 
 
+# From the click that opens a preview to its first frame presented.
+FIRST_FRAME: Final = """() => new Promise(done => addEventListener('click', () => {
+  const began = performance.now();
+  const look = () => {
+    const video = document.querySelector('dialog video');
+    if (video === null) requestAnimationFrame(look);
+    else video.requestVideoFrameCallback(() => done(performance.now() - began));
+  };
+  look();
+}, { once: true, capture: true }))"""
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="retake-bench-") as folder:
         system = start(Path(folder) / "data", "--port", str(free_port()))
@@ -108,6 +121,7 @@ async def _measure(system: System) -> dict[str, float]:
             "interaction p98, ms": _percentile(bench["interactions"] or [16], 98),
             "longest frame of scrolling, ms": max(frames),
             "heap, MB": heap,
+            "first frame of a preview, ms": await _first_frame(page, system, project, episode),
         }
 
 
@@ -140,6 +154,25 @@ async def _events(page: Page, system: System, episode: str) -> None:
         system.api.post(f"/assets/{segment['assets']['starting_image']}/runs", {"directions": "A pier at dusk"})
         await page.wait_for_timeout(150)
     await page.wait_for_function(f"window.bench.latencies.length >= {EVENTS}", timeout=120_000)
+
+
+async def _first_frame(page: Page, system: System, project: str, episode: str) -> float:
+    """Of a video of 5 s at the size that new projects have."""
+    api = system.api
+    segment = api.get(f"/episodes/{episode}")["segments"][-1]
+    for kind in ("starting_image", "video"):
+        run = api.post(f"/assets/{segment['assets'][kind]}/runs", {"directions": "A pier at dusk"})["id"]
+        waits = await asyncio.to_thread(api.until, f"/runs/{run}", lambda found: found["status"] == "preview_ready")
+        if kind == "starting_image":
+            api.post(f"/runs/{run}/review", {"action": "approve", "version_id": waits["versions"][0]["id"]})
+            await asyncio.to_thread(api.until, f"/runs/{run}", lambda found: found["status"] == "complete")
+    await page.goto(f"/p/{project}/e/{episode}?s={segment['id']}&k=video")
+    review = page.get_by_role("button", name="Review video")
+    await review.wait_for()
+    measured = asyncio.create_task(page.evaluate(FIRST_FRAME))
+    await page.wait_for_timeout(500)
+    await review.click()
+    return float(await measured)
 
 
 def _percentile(values: list[float], percent: int) -> float:

@@ -42,9 +42,10 @@ def _make_harbour(system: System) -> None:
     made = api.post(f"/projects/{project}/imports", {"document": document}, headers=key())
     done = api.until(f"/imports/{made['id']}", lambda found: found["status"] in ("completed", "failed"))
     episode = done["episode_id"]
-    api.post(f"/episodes/{episode}/batches", {"mode": "parallel", "batch_size": 2, "auto_approve": True}, headers=key())
-    shown = api.until(f"/episodes/{episode}", lambda found: all(s["status"] == "completed" for s in found["segments"]))
-    assert len(shown["segments"]) == 2
+    batch = {"mode": "parallel", "batch_size": 2, "auto_approve": True}
+    begun = api.post(f"/episodes/{episode}/batches", batch, headers=key())["id"]
+    done = api.until(f"/batches/{begun}", lambda found: found["status"] in ("completed", "failed", "cancelled"))
+    assert (done["status"], done["approved"]) == ("completed", 2), done
     api.post(f"/episodes/{episode}/compile", headers=key())
     api.until(f"/episodes/{episode}/compilation-jobs", lambda found: found["data"][0]["status"] == "completed")
 

@@ -87,6 +87,25 @@ async def test_a_viewer_reads_why_each_thing_is_not_theirs_to_do(page: Page) -> 
     await page.unroute_all(behavior="wait")
 
 
+async def test_tabs_share_one_stream_and_go_on_without_the_one_that_held_it(page: Page, system: System) -> None:
+    await open_episode(page)
+    other = await page.context.new_page()
+    streams: list[str] = []
+    other.on("request", lambda r: streams.append(r.url) if r.url.endswith("/events") else None)
+    await other.goto(page.url)
+    await expect(other.get_by_text("Live")).to_be_visible()
+    assert streams == []
+    await page.close()
+    await until(other, "true" if streams else "new Promise(done => setTimeout(() => done(true), 500))")
+    episode = other.url.split("/e/")[1].split("?")[0]
+    system.api.post(f"/episodes/{episode}/segments", {"scene_info": {"location": "New one"}})
+    await expect(other.get_by_text("New one")).to_be_visible(timeout=5_000)
+    assert len(streams) == 1
+    segment = system.api.get(f"/episodes/{episode}")["segments"][-1]["id"]
+    system.api.call("DELETE", f"/segments/{segment}")
+    await expect(other.get_by_text("New one")).to_be_hidden()
+
+
 async def test_a_link_that_expires_while_playing_is_renewed_at_the_same_time(page: Page) -> None:
     page.quiet = False  # type: ignore[attr-defined]  # the browser reports the 410
     await open_episode(page)

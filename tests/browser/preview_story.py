@@ -10,6 +10,7 @@ from playwright.async_api import Page, expect
 
 from tests.browser.stories import (
     committed,
+    deadline,
     media_of,
     open_blank,
     open_episode,
@@ -224,3 +225,19 @@ async def test_variants_are_tabs_and_those_not_chosen_are_named(page: Page) -> N
     ).to_be_visible()
     await page.get_by_text("Versions", exact=True).click()
     await expect(page.get_by_text("not chosen").first).to_be_visible()
+
+
+async def test_what_ran_out_of_time_is_offered_again(page: Page, system: System) -> None:
+    await open_episode(page)
+    await deadline(page, system, 0.1)
+    await page.get_by_label("Directions").fill("Too late")
+    await page.get_by_role("button", name="Regenerate video").click()
+    dialog = page.get_by_role("dialog")
+    await expect(dialog).to_be_visible()
+    await deadline(page, system, None)  # of the next ones
+    await expect(dialog.get_by_text("Time ran out.")).to_be_visible()
+    await dialog.get_by_role("button", name="Offer it again").click()
+    await expect(dialog.get_by_text("Time ran out.")).to_be_hidden()
+    await dialog.get_by_role("button", name="Approve").click()
+    await expect(dialog).to_be_hidden()
+    await expect(page.get_by_label("Directions")).to_have_value("Too late")

@@ -106,6 +106,13 @@ def decide_what_waits(system: System) -> None:
             system.api.call("POST", path, expect=(200, 201, 202, 204, 409), json=decision, headers=key())
 
 
+async def deadline(page: Page, system: System, minutes: float | None) -> None:
+    project = page.url.split("/p/")[1].split("/")[0]
+    revision = system.api.get(f"/projects/{project}/settings")["revision"]
+    changes = {"review": {"deadline_minutes": minutes}}
+    system.api.call("PATCH", f"/projects/{project}/settings", json=changes, headers={"If-Match": f'"{revision}"'})
+
+
 async def tab_to(page: Page, target: Locator) -> None:
     """As somebody without a mouse gets there."""
     for _ in range(80):

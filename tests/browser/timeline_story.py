@@ -60,6 +60,15 @@ async def test_a_batch_is_paused_resumed_and_cancelled_and_its_cards_tell_of_the
     await expect(page.get_by_role("button", name="Generate what is missing")).to_be_visible()
 
 
+async def test_what_a_film_leaves_out_is_named_before_the_click(page: Page, system: System) -> None:
+    await open_episode(page)
+    episode = page.url.split("/e/")[1].split("?")[0]
+    segment = system.api.post(f"/episodes/{episode}/segments", {"scene_info": {"location": "Later"}})["id"]
+    await expect(page.get_by_text("Leaves out 3: nothing approved")).to_be_visible()
+    system.api.call("DELETE", f"/segments/{segment}")
+    await expect(page.get_by_text("Leaves out")).to_be_hidden()
+
+
 @pytest.mark.parametrize("width", [1440, 360])
 async def test_the_activity_tells_of_each_step_with_its_picture_and_leads_to_the_editor(page: Page, width: int) -> None:
     await page.set_viewport_size({"width": width, "height": 900})

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+from typing import Final
+
+import av
+import numpy as np
 import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.stories import (
     committed,
+    open_blank,
     open_episode,
     regenerate_and_approve,
     selected,
@@ -111,3 +118,68 @@ async def test_an_earlier_version_comes_back_with_its_texts(page: Page, system: 
     await expect(page.get_by_label("Directions")).to_have_value(before["directions"])
     now = system.api.get(f"/assets/{asset}")["committed"]
     assert (now["id"], now["model"], now["settings"]) == (before["id"], before["model"], before["settings"])
+
+
+STEPS: Final = 250
+NUMBERED: Final = """
+    async steps => {
+        const video = document.querySelector('[data-stepped] video')
+        const canvas = Object.assign(document.createElement('canvas'), {width: 160, height: 20})
+        const context = canvas.getContext('2d', {willReadFrequently: true})
+        const shown = () => {
+            context.drawImage(video, 0, 0, 160, 20)
+            let number = 0
+            for (let bit = 0; bit < 10; bit++) {
+                const [r, g, b] = context.getImageData(bit * 16 + 8, 10, 1, 1).data
+                if (r + g + b > 384) number += 2 ** bit
+            }
+            return number
+        }
+        const counter = video.closest('section')
+        const wrong = []
+        let at = 0
+        for (const step of [...Array(steps).fill(1), ...Array(steps).fill(-1)]) {
+            const key = step > 0 ? '.' : ','
+            video.closest('section').dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true}))
+            at += step
+            const end = performance.now() + 5000
+            const told = () => new RegExp(`frame ${at}(?![0-9])`).test(counter.textContent)
+            while (!told() && performance.now() < end) await new Promise(requestAnimationFrame)
+            if (!told() || shown() !== at) wrong.push([at, shown(), counter.textContent])
+            if (wrong.length > 2) break
+        }
+        return wrong
+    }
+"""
+
+
+async def test_each_step_shows_the_frame_that_the_counter_tells(page: Page, system: System, tmp_path: Path) -> None:
+    await open_blank(page, system, "Numbered frames")
+    await page.get_by_role("tab", name="Video").click()
+    await page.get_by_label("Upload a file as a version").set_input_files(numbered_film(tmp_path, STEPS + 1))
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_role("button", name="Approve").click()
+    await expect(dialog).to_be_hidden()
+    player = page.get_by_role("region", name="v1 committed")
+    await expect(player.locator("video")).to_have_attribute("src", re.compile(r"\?v="))
+    await until(page, "document.querySelector('video').readyState >= 2")
+    await player.evaluate("section => section.parentElement.setAttribute('data-stepped', '')")
+    assert await page.evaluate(NUMBERED, STEPS) == []
+
+
+def numbered_film(folder: Path, frames: int) -> Path:
+    """A film of 24 frames a second; ten bars from left to right are the bits of each frame's number."""
+    path = folder / "numbered.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=24, options={"crf": "12", "preset": "veryfast", "g": "48"})
+        stream.width, stream.height, stream.pix_fmt = 640, 360, "yuv420p"
+        for number in range(frames):
+            picture = np.zeros((360, 640, 3), np.uint8)
+            for bit in range(10):
+                if number >> bit & 1:
+                    picture[:, bit * 64 : (bit + 1) * 64] = 255
+            for packet in stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")):
+                container.mux(packet)
+        for packet in stream.encode():
+            container.mux(packet)
+    return path

@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -43,11 +43,10 @@ async def process(
     try:
         async with httpx.AsyncClient() as api, asyncio.timeout(START_S):
             while True:
-                try:
+                with suppress(httpx.HTTPError):
                     if (await api.get(f"http://127.0.0.1:{port}/health/ready")).status_code == 200:
                         break
-                except httpx.HTTPError:
-                    await asyncio.sleep(0.1)
+                await asyncio.sleep(0.1)
         yield child, port
     finally:
         if child.returncode is None:

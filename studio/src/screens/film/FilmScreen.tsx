@@ -28,6 +28,8 @@ export function FilmScreen({
   const queries = useQueryClient();
   const [chosen, setChosen] = useState<string | null>(null);
   const [seek, setSeek] = useState<{ readonly seconds: number } | null>(null);
+  /** What was just chosen, until the gateway's answer is shown. */
+  const [rated, setRated] = useState<{ readonly film: string; readonly rating: number } | null>(null);
   const key = ["films", episodeId];
   const films = useQuery({
     queryKey: key,
@@ -49,6 +51,7 @@ export function FilmScreen({
 
   const rate = async (rating: number) => {
     if (!film) return;
+    setRated({ film: film.id, rating });
     try {
       await api.PUT("/api/v1/compilation-jobs/{compilation_id}/rating", {
         params: { path: { compilation_id: film.id } },
@@ -57,6 +60,8 @@ export function FilmScreen({
       await queries.invalidateQueries({ queryKey: key });
     } catch (error) {
       refused(error);
+    } finally {
+      setRated(null);
     }
   };
   return (
@@ -144,7 +149,11 @@ export function FilmScreen({
             {film.left_out.length > 0 ? (
               <Notice tone="warn">{words.leftOut(film.left_out.length)}</Notice>
             ) : null}
-            <Stars label={words.rating} value={film.rating} onChange={(rating) => void rate(rating)} />
+            <Stars
+              label={words.rating}
+              value={rated?.film === film.id ? rated.rating : film.rating}
+              onChange={(rating) => void rate(rating)}
+            />
             {film.warnings.length > 0 ? (
               <details>
                 <summary>
