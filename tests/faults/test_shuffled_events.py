@@ -76,7 +76,7 @@ async def test_the_gateway_ends_as_the_other_services_whatever_comes_first(
                 await _someone_decides(w, caller, dice, run_id)
             return shuffler.is_empty and (await w.batch(batch_id))["status"] in ("completed", "failed")
 
-        await eventually(over, within=120, every=0.05, what="the end of the batch")
+        await eventually(over, within=200, every=0.05, what="the end of the batch")
         await eventually(lambda: _agrees(w, episode), within=60, every=0.1, what="the end that the services know")
         assert (await w.batch(batch_id))["status"] == "completed"
     assert await everything_on(apache_kafka, "gateway.dlq") == []
