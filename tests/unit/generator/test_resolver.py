@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.generator.domain.resolver import Effective, resolve
 from shared.contracts.catalogue import load_catalogue
-from shared.contracts.settings_resolver import ResolverRequest
+from shared.contracts.settings_resolver import PROMPT_CHANGES, ResolverRequest
 from shared.contracts.values import AssetKind, ProjectSettings, SettingSource
 from shared.core.errors import UserError
 
@@ -106,6 +106,7 @@ NAMES = st.sampled_from(
     section=st.dictionaries(NAMES, JSON, max_size=4),
     provider=st.sampled_from(["animatic", "replicate"]),
 )
+@example(kind=AssetKind.VIDEO, overrides={"style_adjustments": "0"}, section={}, provider="animatic")
 def test_whatever_is_asked_it_resolves_to_what_the_model_takes_or_is_refused(
     kind: AssetKind, overrides: dict[str, Any], section: dict[str, Any], provider: str
 ) -> None:
@@ -123,5 +124,7 @@ def test_whatever_is_asked_it_resolves_to_what_the_model_takes_or_is_refused(
     for name, value in found.values().items():
         if found.settings[name].source is not SettingSource.DEFAULT:
             assert found.model.problem_of(name, value) is None
-    assert set(found.settings) - set(found.model.properties) == {"model", "directions"}
+    spoken = kind in (AssetKind.NARRATION, AssetKind.MUSIC)
+    adjusted = {n for n in PROMPT_CHANGES if not spoken and isinstance(t := overrides.get(n), str) and t.strip()}
+    assert set(found.settings) - set(found.model.properties) == {"model", "directions"} | adjusted
     assert (found.seed is not None) == found.model.takes_seed
