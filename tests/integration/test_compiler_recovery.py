@@ -137,25 +137,9 @@ async def test_a_compiler_database_of_any_moment_is_brought_forward(
     fresh_database: FreshDatabase, postgres: Postgres, clock: FakeClock, cut: int
 ) -> None:
     """After the fold, and after reading everything again, it is as if nothing had been lost."""
-    history = History(clock)
-    url = await fresh_database("compiler")
-    steps = history.steps()
-    async with open_pool(url, size=2) as pool:
-        for step in steps[:cut]:
-            await step(pool)
-    async with restored.copied(postgres, url) as old:
-        async with open_pool(url, size=2) as pool:
-            for step in steps[cut:]:
-                await step(pool)
-            own, wanted = await restored.published(pool), await _state(pool)
-        async with open_pool(old, size=2) as pool:
-            assert await restored.fold(pool, recollection(history.publisher, clock), own, history.inputs) == {}
-            before = await pool.fetchval("select count(*) from outbox")
-            await restored.consume(pool, Service.COMPILER, history.router, history.inputs)
-            assert await pool.fetchval("select count(*) from outbox") == before, "no film is made a second time"
-            found = await _state(pool)
-            for what, rows in wanted.items():
-                assert found[what] == rows, what
+    history, url = History(clock), await fresh_database("compiler")
+    recalled = recollection(history.publisher, clock)
+    await restored.check_brought_forward(postgres, url, Service.COMPILER, history, recalled, cut, _state)
 
 
 async def test_a_film_whose_request_no_topic_has_is_named(fresh_database: FreshDatabase, clock: FakeClock) -> None:

@@ -103,26 +103,13 @@ async def test_a_review_database_of_any_moment_is_brought_forward(
     fresh_database: FreshDatabase, postgres: Postgres, clock: FakeClock, cut: int
 ) -> None:
     """After the fold, and after reading everything again, it is as if nothing had been lost."""
-    history = History(clock)
-    url = await fresh_database("review")
-    steps = history.steps()
-    async with open_pool(url, size=2) as pool:
-        for step in steps[:cut]:
-            await step(pool)
-    async with restored.copied(postgres, url) as old:
-        async with open_pool(url, size=2) as pool:
-            for step in steps[cut:]:
-                await step(pool)
-            own = await restored.published(pool)
-            wanted = {table: await restored.rows(pool, table, *UNTOLD.get(table, ())) for table in TABLES}
-        async with open_pool(old, size=2) as pool:
-            recalled = recollection(history.publisher, clock)
-            assert await restored.fold(pool, recalled, own, history.inputs) == {}
-            before = await pool.fetchval("select count(*) from outbox")
-            await restored.consume(pool, Service.REVIEW, history.router, history.inputs)
-            assert await pool.fetchval("select count(*) from outbox") == before, "nothing is decided a second time"
-            for table in TABLES:
-                assert await restored.rows(pool, table, *UNTOLD.get(table, ())) == wanted[table], table
+    history, url = History(clock), await fresh_database("review")
+    recalled = recollection(history.publisher, clock)
+    await restored.check_brought_forward(postgres, url, Service.REVIEW, history, recalled, cut, _state)
+
+
+async def _state(pool: Pool) -> dict[str, Any]:
+    return {table: await restored.rows(pool, table, *UNTOLD.get(table, ())) for table in TABLES}
 
 
 TABLES = ("reviews", "decisions", "deleted_assets", "parked")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
 from faststream.kafka import KafkaRouter
@@ -17,10 +17,21 @@ from shared.messaging.events import Message, read_message
 from shared.messaging.recollection import Recollection, stories
 from shared.messaging.routers import handlers_of
 from shared.postgres.deferred_writes import DeferredWrites
-from shared.postgres.pool import Pool, transaction
+from shared.postgres.pool import Pool, open_pool, transaction
 from tests.support.postgres import Postgres
 
 _COPIES: Final = itertools.count()
+
+Step = Callable[[Pool], Awaitable[object]]
+
+
+class History(Protocol):
+    """What happened to a service; `inputs` are what it has read so far."""
+
+    router: KafkaRouter
+    inputs: list[Message[Any]]
+
+    def steps(self) -> Sequence[Step]: ...
 
 
 @asynccontextmanager
@@ -73,3 +84,33 @@ async def rows(pool: Pool, table: str, *without: str) -> list[Mapping[str, Any]]
     """All rows in an order that the content gives, without these columns."""
     found = await pool.fetch(f"select to_jsonb(t) - $1::text[] as row from {table} t", list(without))
     return sorted((r["row"] for r in found), key=repr)
+
+
+async def check_brought_forward(
+    postgres: Postgres,
+    url: str,
+    service: Service,
+    history: History,
+    recollection: Recollection,
+    cut: int,
+    state: Callable[[Pool], Awaitable[Mapping[str, Any]]],
+) -> None:
+    """The database as it was after `cut` steps, brought forward after all of them, is as if nothing had been lost, and
+    nothing is published a second time."""
+    steps = history.steps()
+    async with open_pool(url, size=2) as pool:
+        for step in steps[:cut]:
+            await step(pool)
+    async with copied(postgres, url) as old:
+        async with open_pool(url, size=2) as pool:
+            for step in steps[cut:]:
+                await step(pool)
+            own, wanted = await published(pool), await state(pool)
+        async with open_pool(old, size=2) as pool:
+            assert await fold(pool, recollection, own, history.inputs) == {}
+            before = await pool.fetchval("select count(*) from outbox")
+            await consume(pool, service, history.router, history.inputs)
+            assert await pool.fetchval("select count(*) from outbox") == before, "nothing is done a second time"
+            found = await state(pool)
+            for what, content in wanted.items():
+                assert found[what] == content, what
