@@ -1,6 +1,5 @@
 /** Two versions of one asset beside or over each other, on one clock: videos, pictures, or sounds in turn. */
 
-import { ChevronLeft, ChevronRight, Pause, Play } from "lucide-react";
 import { type CSSProperties, type KeyboardEvent, useCallback, useEffect, useRef, useState } from "react";
 import { timecode } from "../language/format";
 import type { Words } from "../language/words";
@@ -8,7 +7,8 @@ import { Button, classes, ui } from "../ui/ui";
 import { frameTime, type Watched, watch } from "./clock";
 import { COMPARE_MODES, type CompareMode, correct, isBeside, nextMode, placeOf, type Side } from "./compare";
 import css from "./compare.module.css";
-import type { Playable } from "./Player";
+import { PlayButton, StepButton } from "./controls";
+import { cssRatio, type Playable } from "./Player";
 import { useSource } from "./source";
 
 export interface Compared {
@@ -309,25 +309,9 @@ function Videos({
         onChange={(event) => onRest?.(frameTime(Number(event.currentTarget.value), lead.fps))}
       />
       <div className={ui.row}>
-        <Button
-          look="quiet"
-          aria-label={words.frameBack}
-          title={`${words.frameBack} (,)`}
-          onClick={() => step(-1)}
-        >
-          <ChevronLeft size={16} aria-hidden />
-        </Button>
-        <Button aria-label={playing ? words.pause : words.play} onClick={toggle}>
-          {playing ? <Pause size={16} aria-hidden /> : <Play size={16} aria-hidden />}
-        </Button>
-        <Button
-          look="quiet"
-          aria-label={words.frameForward}
-          title={`${words.frameForward} (.)`}
-          onClick={() => step(1)}
-        >
-          <ChevronRight size={16} aria-hidden />
-        </Button>
+        <StepButton words={words} by={-1} shortcut="," onClick={() => step(-1)} />
+        <PlayButton words={words} playing={playing} onClick={toggle} />
+        <StepButton words={words} by={1} shortcut="." onClick={() => step(1)} />
         <span className={css.time}>
           <span ref={counter} /> / {timecode(lead.duration, lead.fps)}
         </span>
@@ -360,8 +344,4 @@ function sideOf(media: Playable): Side {
 
 function isField(target: EventTarget | null): boolean {
   return target instanceof HTMLElement && target.matches("input:not([type=range]), textarea, select");
-}
-
-function cssRatio(ratio: string | null): string {
-  return ratio && /^\d+(\.\d+)?:\d+(\.\d+)?$/.test(ratio) ? ratio.replace(":", " / ") : "16 / 9";
 }

@@ -1,10 +1,10 @@
 /** The committed segments played as the film, before any compile: gapless, with transitions, narration and music. */
 
-import { ChevronLeft, ChevronRight, Pause, Play, Volume2, VolumeX } from "lucide-react";
 import { type KeyboardEvent, useEffect, useRef, useState } from "react";
 import { timecode } from "../language/format";
 import type { Words } from "../language/words";
-import { Button, ui } from "../ui/ui";
+import { ui } from "../ui/ui";
+import { MuteButton, PlayButton, StepButton } from "./controls";
 import css from "./player.module.css";
 import { Projector } from "./projector";
 import type { Sequence } from "./sequence";
@@ -141,25 +141,13 @@ export function FilmPreview({ sequence, music, words, onExpired, startAt }: Film
         />
       </div>
       <div className={css.controls}>
-        <Button look="quiet" aria-label={words.frameBack} onClick={() => step(-1)}>
-          <ChevronLeft size={16} aria-hidden />
-        </Button>
-        <Button aria-label={playing ? words.pause : words.play} onClick={toggle}>
-          {playing ? <Pause size={16} aria-hidden /> : <Play size={16} aria-hidden />}
-        </Button>
-        <Button look="quiet" aria-label={words.frameForward} onClick={() => step(1)}>
-          <ChevronRight size={16} aria-hidden />
-        </Button>
+        <StepButton words={words} by={-1} onClick={() => step(-1)} />
+        <PlayButton words={words} playing={playing} onClick={toggle} />
+        <StepButton words={words} by={1} onClick={() => step(1)} />
         <span className={css.time}>
           <span ref={counter} /> / {timecode(sequence.frames / sequence.fps, sequence.fps)}
         </span>
-        <Button
-          look="quiet"
-          aria-label={muted ? words.unmute : words.mute}
-          onClick={() => setMuted((m) => !m)}
-        >
-          {muted ? <VolumeX size={16} aria-hidden /> : <Volume2 size={16} aria-hidden />}
-        </Button>
+        <MuteButton words={words} muted={muted} onClick={() => setMuted((m) => !m)} />
         <span className={ui.hint}>{words.filmBeforeCompileHint}</span>
       </div>
     </section>

@@ -1,6 +1,6 @@
 /** Plays one version: a video with a frame-exact scrubber, a picture, or a sound with its waveform. */
 
-import { ChevronLeft, ChevronRight, Maximize, Pause, Play, Repeat, Volume2, VolumeX } from "lucide-react";
+import { Maximize } from "lucide-react";
 import {
   type CSSProperties,
   type KeyboardEvent,
@@ -16,6 +16,7 @@ import { timecode } from "../language/format";
 import type { Words } from "../language/words";
 import { Button, classes } from "../ui/ui";
 import { type Watched, watch } from "./clock";
+import { LoopButton, MuteButton, PlayButton, StepButton } from "./controls";
 import { type Lane, Lanes } from "./Lanes";
 import css from "./player.module.css";
 import { SoundPlayer } from "./SoundPlayer";
@@ -350,29 +351,9 @@ function VideoPlayer({
         {lanes ? <Lanes lanes={lanes} duration={duration} /> : null}
       </div>
       <div className={css.controls}>
-        <Button
-          look="quiet"
-          aria-label={words.frameBack}
-          title={`${words.frameBack} (,)`}
-          onClick={() => step(-1)}
-        >
-          <ChevronLeft size={16} aria-hidden />
-        </Button>
-        <Button
-          aria-label={playing ? words.pause : words.play}
-          title={`${playing ? words.pause : words.play} (Space)`}
-          onClick={toggle}
-        >
-          {playing ? <Pause size={16} aria-hidden /> : <Play size={16} aria-hidden />}
-        </Button>
-        <Button
-          look="quiet"
-          aria-label={words.frameForward}
-          title={`${words.frameForward} (.)`}
-          onClick={() => step(1)}
-        >
-          <ChevronRight size={16} aria-hidden />
-        </Button>
+        <StepButton words={words} by={-1} shortcut="," onClick={() => step(-1)} />
+        <PlayButton words={words} playing={playing} shortcut="Space" onClick={toggle} />
+        <StepButton words={words} by={1} shortcut="." onClick={() => step(1)} />
         <span className={css.time} title={media.variableRate ? words.variableRate : undefined}>
           <span ref={counter} /> <span className={css.total}>/ {timecode(duration, fps)}</span>
         </span>
@@ -381,22 +362,8 @@ function VideoPlayer({
             {words.loopBetween(range.from, range.to)} ×
           </Button>
         ) : null}
-        <Button
-          look="quiet"
-          aria-pressed={loop}
-          aria-label={words.loop}
-          title={words.loop}
-          onClick={() => setLoop((l) => !l)}
-        >
-          <Repeat size={16} aria-hidden />
-        </Button>
-        <Button
-          look="quiet"
-          aria-label={muted ? words.unmute : words.mute}
-          onClick={() => setMuted((m) => !m)}
-        >
-          {muted ? <VolumeX size={16} aria-hidden /> : <Volume2 size={16} aria-hidden />}
-        </Button>
+        <LoopButton words={words} loop={loop} onClick={() => setLoop((l) => !l)} />
+        <MuteButton words={words} muted={muted} onClick={() => setMuted((m) => !m)} />
         <select
           aria-label={words.speed}
           value={speed}
@@ -423,6 +390,7 @@ function VideoPlayer({
   );
 }
 
-function cssRatio(ratio: string | null): string {
+/** Of an aspect ratio such as "16:9". */
+export function cssRatio(ratio: string | null): string {
   return ratio && /^\d+(\.\d+)?:\d+(\.\d+)?$/.test(ratio) ? ratio.replace(":", " / ") : "16 / 9";
 }

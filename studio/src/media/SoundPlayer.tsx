@@ -1,6 +1,5 @@
 /** Plays a sound below its waveform, to the hundredth of a second. */
 
-import { Pause, Play, Repeat, Volume2, VolumeX } from "lucide-react";
 import {
   type KeyboardEvent,
   type ReactNode,
@@ -12,7 +11,7 @@ import {
 } from "react";
 import { seconds as secondsOf } from "../language/format";
 import type { Words } from "../language/words";
-import { Button } from "../ui/ui";
+import { LoopButton, MuteButton, PlayButton } from "./controls";
 import { type Lane, Lanes } from "./Lanes";
 import type { Playable, PlayerControl } from "./Player";
 import css from "./player.module.css";
@@ -178,33 +177,12 @@ export function SoundPlayer(props: SoundPlayerProps) {
         {lanes ? <Lanes lanes={lanes} duration={duration} /> : null}
       </div>
       <div className={css.controls}>
-        <Button
-          aria-label={playing ? words.pause : words.play}
-          title={`${playing ? words.pause : words.play} (Space)`}
-          onClick={toggle}
-        >
-          {playing ? <Pause size={16} aria-hidden /> : <Play size={16} aria-hidden />}
-        </Button>
+        <PlayButton words={words} playing={playing} shortcut="Space" onClick={toggle} />
         <span className={css.time}>
           <span ref={counter} /> / {secondsOf(duration)}
         </span>
-        <Button
-          look="quiet"
-          aria-pressed={loop}
-          aria-label={words.loop}
-          title={words.loop}
-          onClick={() => setLoop((l) => !l)}
-        >
-          <Repeat size={16} aria-hidden />
-        </Button>
-        <Button
-          look="quiet"
-          aria-label={muted ? words.unmute : words.mute}
-          title={`${muted ? words.unmute : words.mute} (S)`}
-          onClick={() => setMuted((m) => !m)}
-        >
-          {muted ? <VolumeX size={16} aria-hidden /> : <Volume2 size={16} aria-hidden />}
-        </Button>
+        <LoopButton words={words} loop={loop} onClick={() => setLoop((l) => !l)} />
+        <MuteButton words={words} muted={muted} shortcut="S" onClick={() => setMuted((m) => !m)} />
       </div>
     </section>
   );

@@ -160,6 +160,15 @@ export function Notice({
   );
 }
 
+/** Why something was refused, said at once; nothing while it was not. */
+export function RefusalNotice({ text }: { readonly text: string | null | undefined }) {
+  return text ? (
+    <Notice tone="bad" assertive>
+      {text}
+    </Notice>
+  ) : null;
+}
+
 /** A placeholder of the final size, so that nothing moves when the content comes. `page`: nothing else is shown. */
 export function Skeleton({
   label,

@@ -4,7 +4,7 @@ import { type FormEvent, useState } from "react";
 import { idempotencyKey, type Schemas } from "../../api/client";
 import { Problem } from "../../api/problems";
 import { useApp, useWords } from "../../app/context";
-import { Button, Dialog, Notice, SelectField, TextArea, ui } from "../../ui/ui";
+import { Button, Dialog, Notice, RefusalNotice, SelectField, TextArea, ui } from "../../ui/ui";
 import { atLeast } from "../roles";
 import { useEpisode } from "./EpisodeContext";
 import css from "./episode.module.css";
@@ -128,11 +128,7 @@ function Ask({ action, selected, onClose, onDone }: AskProps) {
             ))}
           </SelectField>
         ) : null}
-        {problem ? (
-          <Notice tone="bad" assertive>
-            {problem}
-          </Notice>
-        ) : null}
+        <RefusalNotice text={problem} />
         <div className={ui.row}>
           <Button type="submit" look="primary" disabledReason={busy ? words.loading : null}>
             {words.bulkActions[action]}

@@ -6,7 +6,7 @@ import { Problem } from "../../api/problems";
 import { upload } from "../../api/uploads";
 import { useApp, useWords } from "../../app/context";
 import type { Kind } from "../../live/board";
-import { Notice, ui } from "../../ui/ui";
+import { RefusalNotice, ui } from "../../ui/ui";
 import { useEpisode } from "./EpisodeContext";
 
 const TAKES: Readonly<Record<Kind, string>> = {
@@ -58,11 +58,7 @@ export function UploadVersion({ assetId, kind }: { readonly assetId: string; rea
       {share !== null ? (
         <progress className={ui.progress} max={1} value={share} aria-label={words.upload} />
       ) : null}
-      {problem ? (
-        <Notice tone="bad" assertive>
-          {problem}
-        </Notice>
-      ) : null}
+      <RefusalNotice text={problem} />
     </div>
   );
 }

@@ -9,7 +9,7 @@ import { upload } from "../../api/uploads";
 import { useApp, useWords } from "../../app/context";
 import { routes } from "../../app/routes";
 import { bytes } from "../../language/format";
-import { Button, Notice, TextField, ui } from "../../ui/ui";
+import { Button, RefusalNotice, TextField, ui } from "../../ui/ui";
 import { documentOf, type Item, itemsOf, titleOf } from "./files";
 import css from "./importing.module.css";
 
@@ -182,11 +182,7 @@ export function ImportScreen({ projectId }: { readonly projectId: string }) {
           {single?.kind === "script" ? null : (
             <TextField label={words.title} value={title} onChange={(e) => setTitle(e.currentTarget.value)} />
           )}
-          {problem ? (
-            <Notice tone="bad" assertive>
-              {problem}
-            </Notice>
-          ) : null}
+          <RefusalNotice text={problem} />
           {busy ? (
             <progress className={ui.progress} max={100} value={progress} aria-label={words.importTitle} />
           ) : null}

@@ -3,7 +3,7 @@
 import type { KeyboardEvent } from "react";
 import type { Words } from "../../language/words";
 import { passFocus } from "../../ui/focus";
-import { Button, Notice, TextArea, ui } from "../../ui/ui";
+import { Button, RefusalNotice, TextArea, ui } from "../../ui/ui";
 import { FIRST_BOX } from "./box";
 import css from "./notes.module.css";
 import type { Draft, Note } from "./useNotes";
@@ -56,11 +56,7 @@ export function NotesPanel(props: NotesPanelProps) {
           </Button>
         ) : null}
       </header>
-      {refused ? (
-        <Notice tone="bad" assertive>
-          {refused}
-        </Notice>
-      ) : null}
+      <RefusalNotice text={refused} />
       {draft ? (
         // biome-ignore lint/a11y/noStaticElementInteractions: keys of the form's own buttons
         <div className={css.form} onKeyDown={onKey}>

@@ -10,7 +10,7 @@ import { routes } from "../../app/routes";
 import { useInbox } from "../../app/useInbox";
 import { bytes } from "../../language/format";
 import { posterOf } from "../../media/links";
-import { Button, Dialog, Empty, Notice, Skeleton, TextField, ui } from "../../ui/ui";
+import { Button, Dialog, Empty, RefusalNotice, Skeleton, TextField, ui } from "../../ui/ui";
 import { atLeast } from "../roles";
 import css from "./projects.module.css";
 
@@ -213,11 +213,7 @@ function NewDialog({ label, field, problem, onCreate }: NewDialogProps) {
         <Dialog title={label} onClose={() => setOpen(false)}>
           <form className={ui.stack} onSubmit={(event) => void submit(event)}>
             <TextField label={field} name="name" required autoFocus />
-            {problem ? (
-              <Notice tone="bad" assertive>
-                {problem.message}
-              </Notice>
-            ) : null}
+            <RefusalNotice text={problem?.message} />
             <div className={ui.row}>
               <Button type="submit" look="primary">
                 {words.create}

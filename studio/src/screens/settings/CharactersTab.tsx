@@ -6,7 +6,7 @@ import { Problem } from "../../api/problems";
 import { upload } from "../../api/uploads";
 import { useApp, useWords } from "../../app/context";
 import { Refused } from "../../app/Refused";
-import { Button, Empty, Notice, Skeleton, TextArea, TextField, ui } from "../../ui/ui";
+import { Button, Empty, RefusalNotice, Skeleton, TextArea, TextField, ui } from "../../ui/ui";
 import { atLeast } from "../roles";
 import { SettingsConflicts } from "./SettingsConflicts";
 import css from "./settings.module.css";
@@ -66,11 +66,7 @@ export function CharactersTab({ projectId, role }: TabProps) {
           </li>
         ))}
       </ul>
-      {problem ? (
-        <Notice tone="bad" assertive>
-          {problem}
-        </Notice>
-      ) : null}
+      <RefusalNotice text={problem} />
       <SettingsConflicts
         conflict={conflict}
         onResolve={(whose) => void resolve(whose).then((kept) => kept && setTyped(null))}
@@ -148,11 +144,7 @@ function Pictures({
         </label>
       ) : null}
       {share !== null ? <progress max={1} value={share} aria-label={words.addPicture} /> : null}
-      {problem ? (
-        <Notice tone="bad" assertive>
-          {problem}
-        </Notice>
-      ) : null}
+      <RefusalNotice text={problem} />
     </div>
   );
 }

@@ -6,7 +6,7 @@ import { useWords } from "../../app/context";
 import { Refused } from "../../app/Refused";
 import { useModels } from "../../app/useModels";
 import { propertiesOf, SchemaForm, type Values } from "../../ui/SchemaForm";
-import { Button, Notice, SelectField, Skeleton, ui } from "../../ui/ui";
+import { Button, RefusalNotice, SelectField, Skeleton, ui } from "../../ui/ui";
 import { ModelOptions } from "../ModelOptions";
 import { atLeast } from "../roles";
 import { SettingsConflicts } from "./SettingsConflicts";
@@ -36,11 +36,7 @@ export function DefaultsTab({ projectId, role }: TabProps) {
   return (
     <section className={ui.stack}>
       <p className={ui.hint}>{words.defaultsHint}</p>
-      {problem ? (
-        <Notice tone="bad" assertive>
-          {problem}
-        </Notice>
-      ) : null}
+      <RefusalNotice text={problem} />
       <SettingsConflicts conflict={conflict} onResolve={(whose) => void end(whose)} />
       {SECTIONS.map((section) => (
         <Defaults

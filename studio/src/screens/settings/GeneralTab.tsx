@@ -6,7 +6,7 @@ import type { Schemas } from "../../api/client";
 import { Problem } from "../../api/problems";
 import { useApp, useWords } from "../../app/context";
 import { Refused } from "../../app/Refused";
-import { Button, Notice, SelectField, Skeleton, TextArea, TextField, ui } from "../../ui/ui";
+import { Button, RefusalNotice, SelectField, Skeleton, TextArea, TextField, ui } from "../../ui/ui";
 import { atLeast } from "../roles";
 import { SettingsConflicts } from "./SettingsConflicts";
 import { type TabProps, useSettings } from "./useSettings";
@@ -131,11 +131,7 @@ function General({ settings, role, save, problem }: GeneralProps) {
           </SelectField>
         </div>
       </fieldset>
-      {problem ? (
-        <Notice tone="bad" assertive>
-          {problem}
-        </Notice>
-      ) : null}
+      <RefusalNotice text={problem} />
       <div className={ui.row}>
         <Button type="submit" look="primary" disabledReason={mayEdit ? null : words.editorsOnly}>
           {words.save}
@@ -189,11 +185,7 @@ function Name({ projectId, mayEdit }: { readonly projectId: string; readonly may
           defaultValue={project.description}
         />
       </div>
-      {problem ? (
-        <Notice tone="bad" assertive>
-          {problem}
-        </Notice>
-      ) : null}
+      <RefusalNotice text={problem} />
       <div>
         <Button type="submit" disabledReason={mayEdit ? null : words.editorsOnly}>
           {words.rename}

@@ -5,7 +5,7 @@ import { type FormEvent, useState } from "react";
 import { Problem } from "../../api/problems";
 import { useApp, useWords } from "../../app/context";
 import { Refused } from "../../app/Refused";
-import { Button, Notice, SelectField, Skeleton, TextField, ui } from "../../ui/ui";
+import { Button, RefusalNotice, SelectField, Skeleton, TextField, ui } from "../../ui/ui";
 import css from "./settings.module.css";
 import type { Role, TabProps } from "./useSettings";
 
@@ -78,11 +78,7 @@ export function MembersTab({ projectId, role }: TabProps) {
         ))}
       </ul>
       {mayChange ? null : <p className={ui.hint}>{words.ownersOnly}</p>}
-      {problem ? (
-        <Notice tone="bad" assertive>
-          {problem}
-        </Notice>
-      ) : null}
+      <RefusalNotice text={problem} />
       <table className={css.table}>
         <thead>
           <tr>

@@ -5,7 +5,7 @@ import { type FormEvent, useState } from "react";
 import { useApp, useWords } from "../../app/context";
 import { Refused } from "../../app/Refused";
 import { money } from "../../language/format";
-import { Button, Notice, SelectField, Skeleton, TextField, ui } from "../../ui/ui";
+import { Button, RefusalNotice, SelectField, Skeleton, TextField, ui } from "../../ui/ui";
 import { SettingsConflicts } from "./SettingsConflicts";
 import css from "./settings.module.css";
 import { type TabProps, useSettings } from "./useSettings";
@@ -72,11 +72,7 @@ export function SpendTab({ projectId, role }: TabProps) {
             <option value="total">{words.periods.total}</option>
           </SelectField>
         </div>
-        {problem ? (
-          <Notice tone="bad" assertive>
-            {problem}
-          </Notice>
-        ) : null}
+        <RefusalNotice text={problem} />
         <SettingsConflicts conflict={conflict} onResolve={(whose) => void resolve(whose)} />
         <div>
           <Button type="submit" look="primary" disabledReason={mayChange ? null : words.ownersOnly}>

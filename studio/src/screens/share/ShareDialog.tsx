@@ -7,7 +7,7 @@ import { idempotencyKey, type Schemas } from "../../api/client";
 import { Problem } from "../../api/problems";
 import { useApp, useWords } from "../../app/context";
 import { dateTime } from "../../language/format";
-import { Button, Dialog, Notice, SelectField, Skeleton, TextField, ui } from "../../ui/ui";
+import { Button, Dialog, Notice, RefusalNotice, SelectField, Skeleton, TextField, ui } from "../../ui/ui";
 import { useEpisode } from "../episode/EpisodeContext";
 
 const ROLES = ["viewer", "reviewer"] as const;
@@ -116,11 +116,7 @@ function ShareDialog({ onClose }: { readonly onClose: () => void }) {
               ))}
             </SelectField>
           </div>
-          {problem ? (
-            <Notice tone="bad" assertive>
-              {problem}
-            </Notice>
-          ) : null}
+          <RefusalNotice text={problem} />
           <div className={ui.row}>
             <Button type="submit" look="primary" disabledReason={sending ? words.loading : null}>
               {words.shareCreate}
