@@ -29,7 +29,7 @@ from shared.core.errors import RetakeError, Retryable, UserError
 from shared.core.settings import kafka_settings
 from shared.messaging.broker import BrokerConfig
 from shared.messaging.dead_letter_queue import partitions_of
-from shared.messaging.groups import move_group, services_running, wait_until_left
+from shared.messaging.groups import move_group, require_no_session, wait_until_left
 from shared.messaging.replay import end_offsets
 from shared.recovery import moment
 
@@ -47,10 +47,6 @@ RESTORED: Final = "restored"
 _STALE_RELAY: Final = "update broker set cluster_id = $1"
 _HAS_LOG: Final = "select to_regclass('event_stream') is not null"
 _NEW_EPOCH: Final = "update event_stream set epoch = gen_random_uuid()"
-_SESSIONS: Final = """
-    select count(*) from pg_stat_activity
-    where datname = current_database() and application_name = $1 and pid <> pg_backend_pid()
-"""
 
 
 class _Settings(BaseSettings):
@@ -78,8 +74,7 @@ async def recover(config: BrokerConfig, database_url: str) -> Recovered:
     except (OSError, TimeoutError, asyncpg.PostgresError) as e:
         raise Retryable("database_unreachable", f"{service}: {e!r}", f"Check {service.upper()}_DATABASE_URL.") from e
     try:
-        if await connection.fetchval(_SESSIONS, f"retake-{service}"):
-            raise services_running(service.value)
+        await require_no_session(connection, service)
         try:
             async with asyncio.timeout(KAFKA_TIMEOUT_S):
                 await wait_until_left(config, list(Service))

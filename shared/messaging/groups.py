@@ -1,4 +1,4 @@
-"""Consumer groups that nobody is in: whether they are empty, and where they go on."""
+"""Services that are stopped: whether they are, in PostgreSQL and in Kafka, and where their consumer groups go on."""
 
 from __future__ import annotations
 
@@ -14,9 +14,15 @@ from aiokafka.errors import GroupAuthorizationFailedError, for_code
 from shared.contracts.topics import Service
 from shared.core.errors import UserError
 from shared.messaging.broker import BrokerConfig, admin_client
+from shared.postgres.pool import Connection, Pool
 
 LEFT_WITHIN_S: Final = 30.0  # the session of a member that was killed ends after 10 s
 POLL_S: Final = 1.0
+
+_SESSIONS: Final = """
+    select count(*) from pg_stat_activity
+    where datname = current_database() and application_name = $1 and pid <> pg_backend_pid()
+"""
 
 
 def services_running(what: str) -> UserError:
@@ -25,6 +31,12 @@ def services_running(what: str) -> UserError:
         f"{what} is still running.",
         "Stop every replica of what is being recovered, and start nothing before everything is recovered.",
     )
+
+
+async def require_no_session(database: Connection | Pool, service: Service) -> None:
+    """Raises UserError `services_running` while the service is connected to its database."""
+    if await database.fetchval(_SESSIONS, f"retake-{service}"):
+        raise services_running(service.value)
 
 
 async def wait_until_left(config: BrokerConfig, services: Collection[Service]) -> None:

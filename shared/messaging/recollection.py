@@ -20,12 +20,12 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from shared.contracts.base import Event
-from shared.contracts.topics import Topic, consumed_by, produced_by
+from shared.contracts.topics import Service, Topic, consumed_by, produced_by
 from shared.core.errors import Permanent, Retryable, UserError
 from shared.messaging.broker import BrokerConfig, offsets_client
 from shared.messaging.dead_letter_queue import partitions_of
 from shared.messaging.events import Message, read_message
-from shared.messaging.groups import committed_offsets, move_group, services_running, wait_until_left
+from shared.messaging.groups import committed_offsets, move_group, require_no_session, wait_until_left
 from shared.postgres.deferred_writes import DeferredWrites
 from shared.postgres.pool import Connection, Pool, transaction
 
@@ -37,10 +37,6 @@ KAFKA_TIMEOUT_S: Final = 60.0
 FETCH_WAIT_MS: Final = 500
 CHUNK: Final = 500
 
-_SESSIONS: Final = """
-    select count(*) from pg_stat_activity
-    where datname = current_database() and application_name = $1 and pid <> pg_backend_pid()
-"""
 _NEWEST: Final = "select max(received_at) from inbox"
 _PUBLISHED: Final = """
     insert into outbox (event_id, topic, key, headers, body, created_at, published_at)
@@ -85,7 +81,7 @@ async def bring_forward(
     Raises UserError `services_running`, `database_newer`, `topics_too_short`; Retryable if Kafka does not answer.
     """
     service = config.service
-    newest = await _newest(pool, service.value, since)
+    newest = await _newest(pool, service, since)
     since = max(min(since, newest) - ALLOWANCE, _earliest(config, since - ALLOWANCE))
     try:
         async with asyncio.timeout(KAFKA_TIMEOUT_S):
@@ -117,11 +113,10 @@ async def bring_forward(
     return done
 
 
-async def _newest(pool: Pool, service: str, since: datetime) -> datetime:
+async def _newest(pool: Pool, service: Service, since: datetime) -> datetime:
     """When the database last applied an event, or `since` if it never did. Raises UserError."""
     try:
-        if await pool.fetchval(_SESSIONS, f"retake-{service}"):
-            raise services_running(service)
+        await require_no_session(pool, service)
         newest: datetime | None = await pool.fetchval(_NEWEST)
     except (OSError, TimeoutError, asyncpg.PostgresConnectionError) as e:
         raise Retryable("database_unreachable", f"{service}: {e!r}", f"Check {service.upper()}_DATABASE_URL.") from e
