@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Final
 
 from shared.core.machine import processors
-from shared.objects import ObjectStore
 
 MOST_BYTES: Final = 128 << 20  # some 10,000 posters of cards
 
@@ -68,12 +67,3 @@ class DerivedFiles:
         while sum(self._kept.values()) > self._most_bytes and len(self._kept) > 1:
             oldest, _ = self._kept.popitem(last=False)
             path.with_name(oldest).unlink(missing_ok=True)
-
-
-async def local_copy(key: str, store: ObjectStore, fetch: Callable[[Path], Awaitable[None]], folder: Path) -> Path:
-    """The stored file itself if it lies on this machine, else a copy of it in `folder`."""
-    path = store.local_path(key)
-    if path is None:
-        path = folder / "source"
-        await fetch(path)
-    return path

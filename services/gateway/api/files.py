@@ -1,14 +1,32 @@
-"""Sends a file, or a part of it, without blocking the event loop."""
+"""Stored files on this machine: where they are read, and how they are sent without blocking the event loop."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import tempfile
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
+from shared.contracts.values import ObjectRef
+from shared.objects import ObjectStore
+
 CHUNK: Final = 256 * 1024  # large enough that the event loop is not the limit, small enough to be fair to streams
+
+
+@asynccontextmanager
+async def on_disk(ref: ObjectRef, store: ObjectStore, work_dir: str | Path) -> AsyncIterator[Path]:
+    """The stored file itself where it lies on this machine, whether it exists or not, else a copy of it in a folder of
+    `work_dir`. Raises Permanent("object_missing") and Retryable."""
+    if (path := store.local_path(ref.key)) is not None:
+        yield path
+        return
+    with tempfile.TemporaryDirectory(dir=work_dir) as folder:
+        copy = Path(folder, Path(ref.key).name)
+        await store.fetch(ref, copy)
+        yield copy
 
 
 async def read_file(path: Path, start: int, length: int) -> AsyncIterator[bytes]:

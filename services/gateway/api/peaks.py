@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Final
 
-from services.gateway.api.derived_files import DerivedFiles, local_copy
+from services.gateway.api.derived_files import DerivedFiles
+from services.gateway.api.files import on_disk
 from shared.contracts.values import ObjectRef
 from shared.core.confinement import Files
 from shared.core.processes import ResourceLimits
@@ -27,10 +27,10 @@ class Peaks:
         gone or none can be read, Retryable."""
 
         async def make(folder: Path, out: Path) -> None:
-            source = await local_copy(sound.key, store, partial(store.fetch, sound), folder)
-            job = {"path": str(source.absolute()), "out": str(out)}
-            await run_job(
-                _WORKER, job, timeout_s=TIMEOUT_S, limits=LIMITS, files=Files(read=(source,), write=(folder,))
-            )
+            async with on_disk(sound, store, folder) as source:
+                job = {"path": str(source.absolute()), "out": str(out)}
+                await run_job(
+                    _WORKER, job, timeout_s=TIMEOUT_S, limits=LIMITS, files=Files(read=(source,), write=(folder,))
+                )
 
         return await self._files.get(f"{sound.sha256}.peaks", make)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections import OrderedDict
 from pathlib import Path
 from typing import Final
 
 import structlog
 
+from services.gateway.api.files import on_disk
 from shared.contracts.messages import message, problem_text
 from shared.contracts.values import ObjectRef
 from shared.core.confinement import Files
@@ -41,14 +41,8 @@ class ProvenanceReader:
             if file.sha256 in self._known:
                 self._known.move_to_end(file.sha256)
                 return self._known[file.sha256]
-            path = store.local_path(file.key)
-            if path is not None:
+            async with on_disk(file, store, self._work_dir) as path:
                 found = await _read(path, file.content_type)
-            else:
-                with tempfile.TemporaryDirectory(dir=self._work_dir) as folder:
-                    copy = Path(folder, "file")
-                    await store.fetch(file, copy)
-                    found = await _read(copy, file.content_type)
             self._known[file.sha256] = found
             if len(self._known) > MOST_KEPT:
                 self._known.popitem(last=False)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 from starlette.requests import ClientDisconnect, Request
 
 from services.gateway.api.app_state import AppState
+from services.gateway.api.files import on_disk
 from services.gateway.api.problems import ProblemError
 from services.gateway.commands.uploads import RegisterUpload
 from services.gateway.domain.problems import Slug
@@ -108,11 +107,5 @@ async def examined(
 
 
 async def _inspect(state: AppState, content_type: str, ref: ObjectRef) -> MediaFacts:
-    """Reads the file where it lies, or a copy of it."""
-    store = state.objects.own
-    if path := store.local_path(ref.key):
+    async with on_disk(ref, state.objects.own, state.settings.work_dir) as path:
         return await state.inspector.inspect(content_type, path)
-    with tempfile.TemporaryDirectory(dir=state.settings.work_dir) as folder:
-        copy = Path(folder) / Path(ref.key).name
-        await store.fetch(ref, copy)
-        return await state.inspector.inspect(content_type, copy)
